@@ -1,0 +1,128 @@
+package state
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// MaxDeviceID is the highest device ID a thin pool takes (24 bits).
+const MaxDeviceID = 1<<24 - 1
+
+// Records is everything found in the metadata directory.
+type Records struct {
+	Layers     map[string]Record // by layer ID; BaseName is the base device
+	Tombstones map[string]Record // by tombstone name: removed, blocks still held
+	Damaged    map[string]error  // by file name: what can't be read, and why
+}
+
+// Load reads all records. A damaged file never hides in silence nor stops the
+// rest: it is returned by name. Load finishes a Bury that was cut short.
+func (s *Store) Load() (Records, error) {
+	entries, err := os.ReadDir(s.metadata)
+	if err != nil {
+		return Records{}, fmt.Errorf("list records: %w", err)
+	}
+	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
+	for _, e := range entries {
+		if !isRecordName(e.Name()) {
+			continue
+		}
+		s.load(&found, e)
+	}
+	if err := s.finishBurials(&found); err != nil {
+		return Records{}, err
+	}
+	markDuplicates(&found, s.metadata)
+	return found, nil
+}
+
+// isRecordName skips what is no layer: dot files, the control files, and what
+// Docker's migration from its first format left behind.
+func isRecordName(name string) bool {
+	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".migrated") &&
+		name != deviceSetName && name != intentName
+}
+
+func (s *Store) load(found *Records, e fs.DirEntry) {
+	name := e.Name()
+	var r Record
+	err := readJSON(s.metadata, name, &r)
+	if err == nil {
+		err = r.check(filepath.Join(s.metadata, name))
+	}
+	switch {
+	case err != nil:
+		found.Damaged[name] = err
+	case IsTombstone(name):
+		found.Tombstones[name] = r
+	default:
+		found.Layers[name] = r
+	}
+}
+
+func (r Record) check(path string) error {
+	switch {
+	case r.DeviceID > MaxDeviceID:
+		return &DamagedError{path, fmt.Errorf("device ID %d is above %d", r.DeviceID, MaxDeviceID)}
+	case r.Size <= 0:
+		return &DamagedError{path, fmt.Errorf("size %d is not positive", r.Size)}
+	case r.Stage != StageReady && r.Stage != StagePreparing && r.Stage != StageApplying:
+		return &DamagedError{path, fmt.Errorf("stage %q is unknown", r.Stage)}
+	case r.Root != "" && (r.Root == ".." || strings.ContainsRune(r.Root, '/')):
+		return &DamagedError{path, fmt.Errorf("root %q is not a folder name", r.Root)}
+	}
+	return nil
+}
+
+// finishBurials completes removals that were cut between the tombstone and the
+// layer's record, and gives layers that Docker marked as deleted their
+// tombstone, so that their IDs are free.
+func (s *Store) finishBurials(found *Records) error {
+	for tombstone, r := range found.Tombstones {
+		name := strings.TrimSuffix(tombstone, TombstoneName("", r.DeviceID))
+		if layer, ok := found.Layers[name]; ok && layer.DeviceID == r.DeviceID {
+			if err := s.Delete(name); err != nil {
+				return err
+			}
+			delete(found.Layers, name)
+		}
+	}
+	for name, r := range found.Layers {
+		if !r.Deleted || name == BaseName {
+			continue
+		}
+		tombstone, err := s.Bury(name, r)
+		if err != nil {
+			return err
+		}
+		delete(found.Layers, name)
+		found.Tombstones[tombstone] = r
+	}
+	return nil
+}
+
+// markDuplicates declares records damaged that claim the same device: one of
+// them is wrong, and acting on either could destroy the other's data.
+func markDuplicates(found *Records, dir string) {
+	owner := map[uint32]string{}
+	for _, set := range []map[string]Record{found.Layers, found.Tombstones} {
+		for name, r := range set {
+			other, taken := owner[r.DeviceID]
+			if !taken {
+				owner[r.DeviceID] = name
+				continue
+			}
+			reason := fmt.Errorf("device ID %d is also in record %s", r.DeviceID, other)
+			found.Damaged[name] = &DamagedError{filepath.Join(dir, name), reason}
+			reason = fmt.Errorf("device ID %d is also in record %s", r.DeviceID, name)
+			found.Damaged[other] = &DamagedError{filepath.Join(dir, other), reason}
+		}
+	}
+	for name := range found.Damaged {
+		delete(found.Layers, name)
+		delete(found.Tombstones, name)
+	}
+}

@@ -1,0 +1,130 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLocked is returned by Open when another daemon uses the same state.
+var ErrLocked = errors.New("another dmthind uses it; stop that one first")
+
+// Store is an open state directory. Its lock is held until Close, so no two
+// processes ever write the same records. Methods are safe for concurrent use
+// on different names; one name must not be written by two callers at once.
+type Store struct {
+	dir      string // <state>
+	metadata string // <state>/metadata
+	lock     *os.File
+	reserve  reserve
+}
+
+// Open creates dir (0700) where needed and locks it. It fails with ErrLocked
+// rather than waiting.
+func Open(dir string) (*Store, error) {
+	metadata := filepath.Join(dir, "metadata")
+	if err := os.MkdirAll(metadata, 0o700); err != nil {
+		return nil, fmt.Errorf("create state directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open state lock: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = ErrLocked
+		}
+		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
+	}
+	s := &Store{dir: dir, metadata: metadata, lock: lock, reserve: reserve{dir: metadata}}
+	if err := s.removeTemporaries(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.reserve.fill()
+	return s, nil
+}
+
+// Close releases the lock.
+func (s *Store) Close() error {
+	if err := s.lock.Close(); err != nil {
+		return fmt.Errorf("close state directory %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// Dir returns the state directory.
+func (s *Store) Dir() string { return s.dir }
+
+func (s *Store) removeTemporaries() error {
+	left, err := filepath.Glob(filepath.Join(s.metadata, tempPrefix+"*"))
+	if err != nil {
+		return fmt.Errorf("look for unfinished records: %w", err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove unfinished record: %w", err)
+		}
+	}
+	return nil
+}
+
+// Put writes a record durably.
+func (s *Store) Put(name string, r Record) error {
+	return writeJSON(s.metadata, name, r)
+}
+
+// Delete removes a record durably. A missing one is a success.
+func (s *Store) Delete(name string) error {
+	return removeFile(s.metadata, name)
+}
+
+// Bury turns a layer's record into its tombstone, durably, and returns the
+// tombstone's name. It works on a full disk: see reserve.
+func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
+	tombstone = TombstoneName(name, r.DeviceID)
+	r.Deleted = true
+	err = s.reserve.retry(func() error { return placeJSON(s.metadata, tombstone, r) })
+	if err != nil {
+		return "", err
+	}
+	// One sync makes both durable, in this order: filesystems commit the
+	// changes of one directory in the order they were made, and Load copes
+	// with seeing only the first.
+	return tombstone, s.Delete(name)
+}
+
+// WriteIntent announces a change. It works on a full disk, so that layers can
+// be removed there.
+func (s *Store) WriteIntent(i Intent) error {
+	return s.reserve.retry(func() error { return writeJSON(s.metadata, intentName, i) })
+}
+
+// Intent returns the newest intent; ok is false where none was ever written.
+func (s *Store) Intent() (i Intent, ok bool, err error) {
+	ok, err = s.readOptional(intentName, &i)
+	return i, ok, err
+}
+
+// WriteDeviceSet replaces the device set.
+func (s *Store) WriteDeviceSet(d DeviceSet) error {
+	return writeJSON(s.metadata, deviceSetName, d)
+}
+
+// DeviceSet returns the device set; ok is false where none was ever written.
+func (s *Store) DeviceSet() (d DeviceSet, ok bool, err error) {
+	ok, err = s.readOptional(deviceSetName, &d)
+	return d, ok, err
+}
+
+func (s *Store) readOptional(name string, v any) (ok bool, err error) {
+	err = readJSON(s.metadata, name, v)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
