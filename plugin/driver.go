@@ -9,7 +9,11 @@ import (
 // at once, so every method may run concurrently with every other, Init
 // included. A context is cancelled when dockerd closes the connection.
 //
-// Errors reach the docker CLI as they are: one line, lower case.
+// Errors reach the docker CLI as they are: one line, lower case. Before an Init
+// has succeeded, calls that need the store return ErrNotInitialised.
+//
+// IDs have been checked to be one component of a path, of at most MaxIDLength
+// bytes; nothing else is known of them.
 type Driver interface {
 	// Init prepares the store. dockerd sends it at each of its starts and only
 	// then: the same process may see it again, and a process restarted after a
@@ -37,12 +41,15 @@ type Driver interface {
 
 	// Diff writes the difference between a layer and its parent to w as an
 	// uncompressed tar; with parent "" the whole layer. An error returned
-	// before the first write becomes an HTTP error; a later one breaks the
+	// within the first 64 KiB reaches the user as a text; a later one breaks the
 	// connection, because dockerd takes any stream that ends cleanly for whole.
+	// dockerd sees the end of the stream when Diff returns, not before.
 	Diff(ctx context.Context, id, parent string, w io.Writer) error
 	Changes(ctx context.Context, id, parent string) ([]Change, error)
 	// ApplyDiff unpacks an uncompressed tar into a layer and returns the
-	// unpacked size in bytes.
+	// unpacked size in bytes. A read error from tar must fail it: dockerd has
+	// broken off. Its retries break off at once, and it removes the layer in
+	// the end. Zero bytes are an empty layer, which some old images have.
 	ApplyDiff(ctx context.Context, id, parent string, tar io.Reader) (size int64, err error)
 	DiffSize(ctx context.Context, id, parent string) (size int64, err error)
 }
