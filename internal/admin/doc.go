@@ -1,0 +1,22 @@
+// Package admin is how the operator's tool talks to the daemon: JSON over HTTP
+// on a unix socket in the state directory, with the types both sides share.
+//
+// The routes, all answering JSON:
+//
+//	GET /v1/version        Version
+//	GET /v1/status         Status
+//	GET /v1/layers         LayerList
+//	GET /v1/layers/{id}    Layer
+//	PUT /v1/log-level      LogLevel, in and out; root only
+//	GET /healthz           the process answers
+//	GET /readyz            200 when layers can be made and mounted, else 503
+//
+// A failure is a status code and an [ErrorBody].
+//
+// Compatibility: a tool and a daemon of different releases must understand each
+// other, so keys are only ever added, and neither their meaning nor their unit
+// changes. Sizes are bytes. Every key is always present.
+//
+// What the answers say is decided elsewhere: the daemon implements [Source].
+// Nothing here knows device-mapper, layers' rules or Docker.
+package admin

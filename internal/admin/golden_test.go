@@ -1,0 +1,85 @@
+package admin
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// Scripts depend on these keys. A failure here that only adds lines is a new
+// field: run with -update. Any other is a break of the promise in the package
+// comment.
+func TestJSONKeysAndUnitsStayAsTheyAre(t *testing.T) {
+	tests := map[string]any{
+		"version":   fullVersion,
+		"status":    fullStatus,
+		"layer":     fullLayer,
+		"layers":    LayerList{Layers: []Layer{fullLayer}},
+		"log-level": LogLevel{Level: "debug"},
+		"health":    Health{Status: "ok"},
+		"error":     ErrorBody{Error: "no such layer: x", Kind: KindNoLayer},
+	}
+	for name, value := range tests {
+		t.Run(name, func(t *testing.T) {
+			requireFull(t, name, reflect.ValueOf(value))
+			got, err := json.MarshalIndent(value, "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, '\n')
+			file := filepath.Join("testdata", name+".json")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("-golden +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// requireFull fails where a field has its zero value: a key that the golden
+// file doesn't really show.
+func requireFull(t *testing.T, path string, v reflect.Value) {
+	t.Helper()
+	if v.IsZero() {
+		t.Errorf("%s is not set in the test's value", path)
+		return
+	}
+	if v.Kind() != reflect.Struct || v.Type().PkgPath() == "time" {
+		return
+	}
+	for i := range v.NumField() {
+		requireFull(t, path+"."+v.Type().Field(i).Name, v.Field(i))
+	}
+}
+
+// An absent key and a zero are different things to a script.
+func TestEveryKeyIsPresentEvenWhenEmpty(t *testing.T) {
+	for _, value := range []any{Version{}, Status{}, Layer{}, LayerList{}, ErrorBody{}} {
+		raw, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var keys map[string]any
+		if err := json.Unmarshal(raw, &keys); err != nil {
+			t.Fatal(err)
+		}
+		if want := reflect.TypeOf(value).NumField(); len(keys) != want {
+			t.Errorf("%T{} has %d keys in JSON, want %d: %s", value, len(keys), want, raw)
+		}
+	}
+}

@@ -1,0 +1,41 @@
+package admin
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestWarningsNameEveryReasonNotToBeReady(t *testing.T) {
+	ready := Status{State: StateReady, Pool: PoolStatus{Mode: PoolReadWrite, DataTotal: 100, MinFreeSpace: 10}}
+	tests := []struct {
+		name   string
+		change func(*Status)
+		want   []string
+	}{
+		{"ready", func(*Status) {}, nil},
+		{"leaks alone are no reason", func(s *Status) { s.Leaked = []uint32{1} }, nil},
+		{"waiting", func(s *Status) { *s = Status{State: StateWaiting} }, []string{"waiting for init"}},
+		{"failed", func(s *Status) { *s = Status{State: StateFailed, Error: "no pool", Problems: []string{"p"}} },
+			[]string{"the daemon could not start its pool: no pool", "p"}},
+		{"problem", func(s *Status) { s.Problems = []string{"metadata/x: empty"} }, []string{"metadata/x: empty"}},
+		{"read-only", func(s *Status) { s.Pool.Mode = PoolReadOnly; s.Pool.NeedsCheck = true }, []string{
+			"the pool is read-only: no layer can be made, removed or written",
+			"the pool's metadata needs thin_check before the kernel writes to it again"}},
+		{"full", func(s *Status) { s.Pool.Mode = PoolOutOfData; s.Pool.DataUsed = 100 }, []string{
+			"the pool is out of data space: writes wait or fail",
+			"free data space 0B is below dm.min_free_space (10B): new layers are refused"}},
+		{"dead", func(s *Status) { s.Pool.Mode = PoolFailed }, []string{"the pool has failed: all I/O to its layers fails"}},
+		{"unread", func(s *Status) { s.Pool.Mode = PoolModeUnknown }, []string{"the pool's mode could not be read"}},
+		{"at the minimum", func(s *Status) { s.Pool.DataUsed = 90 }, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := ready
+			tt.change(&s)
+			if diff := cmp.Diff(tt.want, s.Warnings()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
