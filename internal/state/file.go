@@ -61,10 +61,7 @@ func writeTemp(dir string, data []byte) (path string, err error) {
 // removeFile deletes dir/name durably. A missing file is a success.
 func removeFile(dir, name string) error {
 	err := os.Remove(filepath.Join(dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove record: %w", err)
 	}
 	return syncDir(dir)

@@ -110,6 +110,20 @@ func (s *Store) Intent() (i Intent, ok bool, err error) {
 	return i, ok, err
 }
 
+// Empty reports whether nothing was ever recorded here.
+func (s *Store) Empty() (bool, error) {
+	entries, err := os.ReadDir(s.metadata)
+	if err != nil {
+		return false, fmt.Errorf("list records: %w", err)
+	}
+	for _, e := range entries {
+		if e.Name() == intentName || e.Name() == deviceSetName || isRecordName(e.Name()) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // WriteDeviceSet replaces the device set.
 func (s *Store) WriteDeviceSet(d DeviceSet) error {
 	return writeJSON(s.metadata, deviceSetName, d)

@@ -1,0 +1,101 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/state"
+)
+
+// Adopt takes over what earlier runs, or an earlier dockerd, left active and
+// mounted, and sets each layer's count of Gets anew: 1 where it is mounted for
+// writing, else 0. After a crash of the plugin dockerd sends a Put for such a
+// container; after its own restart with live-restore a Get and a Put more.
+// Mounts of no layer, or for reading only, are a dead process's: they go.
+func (s *Store) Adopt(ctx context.Context) error {
+	mounts, err := s.sys.Mounter.Mounts(ctx, s.opts.MountRoot)
+	if err != nil {
+		return fmt.Errorf("look for mounted layers: %w", err)
+	}
+	byDir := map[string]filesystem.MountPoint{}
+	for _, m := range mounts {
+		byDir[m.Dir] = m
+	}
+	var errs []error
+	for _, l := range s.all() {
+		m, mounted := byDir[s.mountPoint(l)]
+		delete(byDir, s.mountPoint(l))
+		errs = append(errs, s.adopt(ctx, l, m, mounted))
+	}
+	for dir := range byDir {
+		_, err := s.sys.Mounter.Unmount(ctx, dir)
+		errs = append(errs, err)
+	}
+	errs = append(errs, s.deactivateUnused(ctx))
+	return errors.Join(errs...)
+}
+
+func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mounted bool) error {
+	unlock, err := s.locks.lock(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	switch {
+	case l.pins > 0: // this process is streaming from it
+		return nil
+	case mounted && !m.ReadOnly:
+		l.mounted, l.refs = mountedWrite, 1
+		return nil
+	case mounted:
+		return s.release(ctx, l)
+	}
+	l.mounted, l.refs = unmounted, 0
+	return nil
+}
+
+// deactivateUnused removes devices that no mounted layer needs: those of a
+// process that died between activating and mounting, and those of layers that
+// Docker unmounted itself. Ones still open elsewhere go with their last user.
+func (s *Store) deactivateUnused(ctx context.Context) error {
+	active, err := s.sys.Inventory.Active(ctx)
+	if err != nil {
+		return fmt.Errorf("look for active devices: %w", err)
+	}
+	needed := map[string]bool{}
+	for _, l := range s.all() {
+		needed[l.device] = l.mounted != unmounted || l.pins > 0
+	}
+	for _, device := range active {
+		log := s.log.WithField("device", device.Name)
+		if device.Suspended {
+			// A crash between suspend and resume around a snapshot: whoever
+			// writes to the device hangs until it is resumed.
+			if err := s.sys.Freezer.Resume(ctx, device.Name); err != nil {
+				log.WithError(err).Error("a suspended device can't be resumed")
+			}
+		}
+		if needed[device.Name] || device.DeferredRemove {
+			continue
+		}
+		if err := s.deactivate(ctx, device.Name); err != nil {
+			log.WithError(err).Warn("a device that no layer needs stays active")
+		}
+	}
+	return nil
+}
+
+// dropUnprepared removes layers whose making was cut short after their
+// snapshot: nobody was told that they exist.
+func (s *Store) dropUnprepared(ctx context.Context) {
+	for _, l := range s.all() {
+		if l.record.Stage != state.StagePreparing {
+			continue
+		}
+		if err := s.remove(ctx, l); err != nil {
+			s.log.WithError(err).WithField("layer", l.id).Warn("a layer that was never finished stays behind")
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package layer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/dmthin/dmthin/internal/state"
+)
+
+// changeLog makes changes of the pool one at a time, by the write protocol:
+//
+//  1. write the intent {T+1, name, device ID}, durably
+//  2. send the pool one message
+//  3. write or remove the record, durably
+//  4. set the pool's transaction ID from T to T+1, and see that it stuck
+//  5. answer; the next intent replaces this one
+//
+// A crash before step 4 leaves the pool at T with an open intent T+1: recovery
+// undoes a create and redoes a delete. Step 4 must look at the status because
+// dm-thin ignores the result of the commit that ends a message, so that 0 from
+// a message proves nothing.
+type changeLog struct {
+	pool    Pool
+	records *state.Store
+
+	turn chan struct{} // the change lock: full while a change is under way
+	// The rest is protected by turn.
+	current uint64 // the pool's transaction ID
+	shut    error  // set once pool and records may differ: only recovery helps
+}
+
+// change is one change of the pool.
+type change struct {
+	intent state.Intent // OpenTransactionID is filled in
+	// message changes the pool, record the records on disk; undo takes back
+	// both. undo is nil for a delete, which can't be taken back.
+	message func(ctx context.Context) error
+	record  func(transactionID uint64) error
+	undo    func(ctx context.Context) error
+}
+
+// changeTimeout bounds one change. It is device-mapper's own work and three
+// small synced files; a disk slower than this is broken.
+const changeTimeout = time.Minute
+
+// do makes one change. Waiting for its turn can be cancelled; the change
+// itself can't, since half a change is what the protocol exists to prevent.
+func (c *changeLog) do(ctx context.Context, ch change) error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("wait for other changes of the pool: %w", ctx.Err())
+	}
+	if c.shut != nil {
+		return fmt.Errorf("%w until dmthind restarts: %w", ErrChangesShut, c.shut)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	return c.run(ctx, ch)
+}
+
+func (c *changeLog) run(ctx context.Context, ch change) error {
+	next := c.current + 1
+	ch.intent.OpenTransactionID = next
+	if err := c.records.WriteIntent(ch.intent); err != nil {
+		return fmt.Errorf("announce change %d: %w", next, err)
+	}
+	if err := ch.message(ctx); err != nil {
+		return err
+	}
+	if err := ch.record(next); err != nil {
+		return c.takeBack(ctx, ch, err)
+	}
+	if err := c.pool.SetTransactionID(ctx, c.current, next); err != nil {
+		return c.takeBack(ctx, ch, err)
+	}
+	if err := c.verify(ctx, next); err != nil {
+		c.shut = err
+		return err
+	}
+	c.current = next
+	return nil
+}
+
+// verify proves that the pool is at transaction want and can still commit.
+func (c *changeLog) verify(ctx context.Context, want uint64) error {
+	status, err := c.pool.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := status.Check(); err != nil {
+		return err
+	}
+	if status.TransactionID != want {
+		return fmt.Errorf("%w: the pool is at transaction %d, the records at %d", ErrDiverged, status.TransactionID, want)
+	}
+	return nil
+}
+
+// takeBack restores the state before the change after cause stopped it. Where
+// that fails too, only recovery at the next start can: no more changes.
+func (c *changeLog) takeBack(ctx context.Context, ch change, cause error) error {
+	if ch.undo == nil {
+		c.shut = cause
+		return cause
+	}
+	if err := ch.undo(ctx); err != nil {
+		c.shut = fmt.Errorf("%w (and it could not be taken back: %w)", cause, err)
+		return c.shut
+	}
+	return cause
+}

@@ -1,0 +1,291 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// Create makes a layer as a snapshot of parent, or of the base device where
+// parent is empty. size is its capacity in bytes; 0 takes the parent's. A size
+// that the parent's content does not fit is refused.
+func (s *Store) Create(ctx context.Context, id, parent string, size int64) error {
+	if err := state.CheckName(id); err != nil {
+		return fmt.Errorf("create layer: %w", err)
+	}
+	size = roundUp(size)
+	l, err := s.snapshot(ctx, id, parent, size)
+	if err != nil {
+		return fmt.Errorf("create layer %s: %w", id, err)
+	}
+	if l.record.Stage == state.StageReady {
+		return nil
+	}
+	if err := s.prepare(ctx, l, size); err != nil {
+		return errors.Join(fmt.Errorf("create layer %s with size %s: %w", id, units.BytesSize(float64(size)), err), s.Remove(context.WithoutCancel(ctx), id))
+	}
+	return nil
+}
+
+// snapshot makes the layer with its parent's capacity. If another is wanted the
+// layer is left in stage preparing, for prepare.
+func (s *Store) snapshot(ctx context.Context, id, parent string, size int64) (*layer, error) {
+	unlock, err := s.locks.lock(ctx, id, recordName(parent))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.mustBeFree(id); err != nil {
+		return nil, err
+	}
+	origin, err := s.origin(parent)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.enoughSpace(ctx); err != nil {
+		return nil, err
+	}
+	record := origin.record
+	record.Parent, record.Initialized = parent, false
+	if size != 0 && size != capacity(origin.record) {
+		record.Stage = state.StagePreparing
+	}
+	l := &layer{id: id, device: s.names.device(id), record: record}
+	return l, s.takeSnapshot(ctx, l, origin)
+}
+
+// capacity is what a layer may hold: its device's size, or less by quota.
+func capacity(r state.Record) int64 {
+	if r.Limit > 0 {
+		return r.Limit
+	}
+	return r.Size
+}
+
+func (s *Store) mustBeFree(id string) error {
+	_, err := s.find(id)
+	switch {
+	case err == nil:
+		return ErrExists
+	case errors.Is(err, ErrUnknown):
+		return nil
+	default:
+		return err
+	}
+}
+
+func (s *Store) origin(parent string) (*layer, error) {
+	if parent == "" {
+		if s.base == nil {
+			return nil, fmt.Errorf("base device: %w: %w", ErrDamaged, s.damaged[state.BaseName])
+		}
+		return s.base, nil
+	}
+	l, err := s.usable(parent)
+	if err != nil {
+		return nil, fmt.Errorf("parent %w", err)
+	}
+	return l, nil
+}
+
+// takeSnapshot runs the write protocol for a new layer. An active origin is
+// suspended meanwhile: that flushes and freezes its filesystem, without which
+// the snapshot would hold a torn one.
+func (s *Store) takeSnapshot(ctx context.Context, l, origin *layer) error {
+	thaw, err := s.freeze(ctx, origin)
+	if err != nil {
+		return err
+	}
+	err = s.create(ctx, l, func(ctx context.Context, id thinpool.DeviceID) error {
+		return s.sys.Pool.CreateSnapshot(ctx, id, thinpool.DeviceID(origin.record.DeviceID))
+	})
+	return errors.Join(err, thaw())
+}
+
+// freeze suspends a layer's device if it is active. The returned function
+// resumes it and must be called.
+func (s *Store) freeze(ctx context.Context, l *layer) (thaw func() error, err error) {
+	info, err := s.sys.Freezer.Lookup(ctx, l.device)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Exists {
+		return func() error { return nil }, nil
+	}
+	thaw = func() error { return s.sys.Freezer.Resume(context.WithoutCancel(ctx), l.device) }
+	err = s.sys.Freezer.Suspend(ctx, l.device)
+	if errors.Is(err, unix.ENXIO) {
+		// Its deferred removal came in between: it is inactive, so quiet.
+		return func() error { return nil }, nil
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("freeze %s: %w", l, err), thaw())
+	}
+	return thaw, nil
+}
+
+// create adds a device to the pool and its layer to the store.
+func (s *Store) create(ctx context.Context, l *layer, message func(context.Context, thinpool.DeviceID) error) error {
+	var err error
+	for range maxTakenIDs {
+		err = s.createOnce(ctx, l, message)
+		if !errors.Is(err, thinpool.ErrDeviceExists) {
+			break
+		}
+	}
+	return err
+}
+
+// maxTakenIDs bounds how many device IDs in a row may turn out to be taken by
+// devices that appeared in the pool after the start: LVM, say, may have made
+// some.
+const maxTakenIDs = 16
+
+func (s *Store) createOnce(ctx context.Context, l *layer, message func(context.Context, thinpool.DeviceID) error) error {
+	number, err := s.ids.Allocate()
+	if err != nil {
+		return err
+	}
+	id := thinpool.DeviceID(number)
+	l.record.DeviceID = number
+	err = s.changes.do(ctx, change{
+		intent:  state.Intent{Name: l.name(), DeviceID: number, Op: state.OpCreate},
+		message: func(ctx context.Context) error { return message(ctx, id) },
+		record: func(transactionID uint64) error {
+			l.record.TransactionID = transactionID
+			return s.records.Put(l.name(), l.record)
+		},
+		undo: func(ctx context.Context) error {
+			return errors.Join(s.records.Delete(l.name()), s.sys.Pool.Delete(ctx, id))
+		},
+	})
+	if err != nil {
+		if !errors.Is(err, thinpool.ErrDeviceExists) {
+			s.ids.Free(number)
+		}
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.id != "" {
+		s.layers[l.id] = l
+	}
+	return nil
+}
+
+// prepare gives a new layer its own capacity. The layer counts as made only
+// once that is done: until then its record says preparing, and a restart
+// removes it.
+func (s *Store) prepare(ctx context.Context, l *layer, size int64) error {
+	unlock, err := s.locks.lock(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if l.removed {
+		return ErrUnknown
+	}
+	if err := s.resize(ctx, l, size); err != nil {
+		return err
+	}
+	l.record.Stage = state.StageReady
+	return s.records.Put(l.name(), l.record)
+}
+
+func (s *Store) resize(ctx context.Context, l *layer, size int64) error {
+	switch {
+	case size > l.record.Size:
+		return s.grow(ctx, l, size)
+	case s.fs == filesystem.XFS:
+		return s.limit(ctx, l, size) // xfs can't shrink
+	default:
+		return s.shrink(ctx, l, size)
+	}
+}
+
+// roundUp returns the next multiple of what every device table and filesystem
+// block size divides.
+func roundUp(size int64) int64 {
+	const unit = 64 << 10
+	return (size + unit - 1) / unit * unit
+}
+
+// grow enlarges device and filesystem. A quota of the parent no longer applies.
+func (s *Store) grow(ctx context.Context, l *layer, size int64) error {
+	l.record.Size = size
+	if err := s.mount(ctx, l, mountedWrite, ""); err != nil {
+		return err
+	}
+	device, err := s.sys.Devices.Activate(ctx, l.thin(s.names), false)
+	if err == nil {
+		err = s.sys.Resizer.Grow(ctx, device.Path, s.mountPoint(l), s.fs)
+	}
+	if err == nil && l.record.Limit > 0 {
+		l.record.Limit = size
+		err = s.sys.Resizer.LimitTree(ctx, device.Path, s.content(l), size)
+	}
+	return errors.Join(err, s.releaseUnused(ctx, l))
+}
+
+// limit enforces a capacity below the device's by a quota on the layer's tree.
+func (s *Store) limit(ctx context.Context, l *layer, size int64) error {
+	l.record.Limit = size
+	if err := s.mount(ctx, l, mountedWrite, ""); err != nil {
+		return err
+	}
+	device, err := s.sys.Devices.Activate(ctx, l.thin(s.names), false)
+	if err == nil {
+		err = s.sys.Resizer.LimitTree(ctx, device.Path, s.content(l), size)
+	}
+	return errors.Join(err, s.releaseUnused(ctx, l))
+}
+
+// shrink makes the filesystem smaller first and the device after it, so that
+// no crash leaves a device too small for its filesystem.
+func (s *Store) shrink(ctx context.Context, l *layer, size int64) error {
+	device, err := s.sys.Devices.Activate(ctx, l.thin(s.names), false)
+	if err != nil {
+		return err
+	}
+	err = s.sys.Resizer.Shrink(ctx, device.Path, s.fs, size)
+	if err := errors.Join(err, s.deactivate(ctx, l.device)); err != nil {
+		return err
+	}
+	l.record.Size = size
+	return nil
+}
+
+// enoughSpace keeps a reserve for the layers that exist: a full pool fails the
+// writes of all of them.
+func (s *Store) enoughSpace(ctx context.Context) error {
+	status, err := s.sys.Pool.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := status.Check(); err != nil {
+		return err
+	}
+	if err := s.enough("data", status.DataTotal, status.DataUsed); err != nil {
+		return err
+	}
+	return s.enough("metadata", status.MetadataTotal, status.MetadataUsed)
+}
+
+func (s *Store) enough(what string, total, used uint64) error {
+	if s.opts.MinFreePercent == 0 {
+		return nil
+	}
+	required := max(total*uint64(s.opts.MinFreePercent)/100, 1)
+	if free := total - used; free < required {
+		return fmt.Errorf("%w: %d of %d %s blocks are free, dm.min_free_space=%d%% keeps %d; remove images and containers, or add space to the pool",
+			ErrPoolLow, free, total, what, s.opts.MinFreePercent, required)
+	}
+	return nil
+}

@@ -1,0 +1,73 @@
+package layer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// keyLock is a set of locks by name. Waiting can be cancelled.
+type keyLock struct {
+	mu   sync.Mutex // protects held
+	held map[string]*namedLock
+}
+
+type namedLock struct {
+	token chan struct{} // full while somebody holds the lock
+	users int           // holder and waiters; the last one removes the lock
+}
+
+func newKeyLock() *keyLock { return &keyLock{held: map[string]*namedLock{}} }
+
+// lock takes the locks of all names, in sorted order so that two callers never
+// wait for each other, and returns what releases them. A name may repeat.
+func (k *keyLock) lock(ctx context.Context, names ...string) (unlock func(), err error) {
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
+	var taken []string
+	unlock = func() {
+		for _, name := range slices.Backward(taken) {
+			k.release(name, true)
+		}
+	}
+	for _, name := range names {
+		if err := k.acquire(ctx, name); err != nil {
+			unlock()
+			return nil, fmt.Errorf("wait for other work on layer %s: %w", name, err)
+		}
+		taken = append(taken, name)
+	}
+	return unlock, nil
+}
+
+func (k *keyLock) acquire(ctx context.Context, name string) error {
+	k.mu.Lock()
+	l, ok := k.held[name]
+	if !ok {
+		l = &namedLock{token: make(chan struct{}, 1)}
+		k.held[name] = l
+	}
+	l.users++
+	k.mu.Unlock()
+
+	select {
+	case l.token <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		k.release(name, false)
+		return ctx.Err()
+	}
+}
+
+func (k *keyLock) release(name string, holder bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	l := k.held[name]
+	if holder {
+		<-l.token
+	}
+	l.users--
+	if l.users == 0 {
+		delete(k.held, name)
+	}
+}

@@ -1,0 +1,60 @@
+package layer
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/dmthin/dmthin/internal/state"
+)
+
+// Prefix starts every device-mapper name of a pool and its devices.
+func Prefix(id state.Identity) string { return "dmthin-" + id.PoolID }
+
+// PoolName is the pool's device-mapper name.
+func PoolName(id state.Identity) string { return Prefix(id) + "-pool" }
+
+// PoolUUID is the pool's device-mapper UUID. Those of its thin devices differ
+// from it in the last part only.
+func PoolUUID(id state.Identity) string { return "DMTHIN-" + id.PoolID + "-pool" }
+
+// names makes the device-mapper names of layers.
+type names struct{ prefix string }
+
+// plain matches IDs that device-mapper takes as they are (libdevmapper escapes
+// everything else) and that can't be mistaken for a name of ours.
+var (
+	plain    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_.-]{0,100}$`)
+	reserved = regexp.MustCompile(`^(pool|base|deleted-.*|x-.*)$`)
+)
+
+// device returns the name of a layer's device. IDs that don't fit a device
+// name are hashed.
+func (n names) device(id string) string {
+	switch {
+	case id == "":
+		return n.prefix + "-base"
+	case plain.MatchString(id) && !reserved.MatchString(id):
+		return n.prefix + "-" + id
+	}
+	sum := sha256.Sum256([]byte(id))
+	return n.prefix + "-x-" + hex.EncodeToString(sum[:16])
+}
+
+// deleted is the name a device takes once its layer is removed, so that the
+// layer's own name is free at once.
+func (n names) deleted(deviceID uint32) string {
+	return fmt.Sprintf("%s-deleted-%d", n.prefix, deviceID)
+}
+
+// uuid names a thin device by what it is, its device ID, and for people by its
+// layer. It stays the same when the device is renamed.
+func (n names) uuid(deviceID uint32, layer string) string {
+	if !plain.MatchString(layer) {
+		sum := sha256.Sum256([]byte(layer))
+		layer = hex.EncodeToString(sum[:16])
+	}
+	return "DMTHIN-" + n.prefix[len("dmthin-"):] + "-" + strconv.FormatUint(uint64(deviceID), 10) + "-" + layer
+}

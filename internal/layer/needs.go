@@ -1,0 +1,110 @@
+package layer
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/moby/sys/user"
+
+	"github.com/dmthin/dmthin/internal/diff"
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// Pool changes and reports the thin pool.
+type Pool interface {
+	Status(ctx context.Context) (thinpool.Status, error)
+	CreateThin(ctx context.Context, id thinpool.DeviceID) error
+	CreateSnapshot(ctx context.Context, id, origin thinpool.DeviceID) error
+	Delete(ctx context.Context, id thinpool.DeviceID) error
+	SetTransactionID(ctx context.Context, from, to uint64) error
+}
+
+// Devices makes thin devices appear and disappear.
+type Devices interface {
+	Activate(ctx context.Context, t thinpool.Thin, sync bool) (thinpool.Device, error)
+	Deactivate(ctx context.Context, name string) error
+	DeactivateDeferred(ctx context.Context, name string) error
+	Rename(ctx context.Context, from, to string) error
+	Discard(ctx context.Context, d thinpool.Device, size int64) error
+}
+
+// Freezer holds an active device still, its filesystem flushed and frozen,
+// while a snapshot of it is taken.
+type Freezer interface {
+	Lookup(ctx context.Context, name string) (thinpool.Info, error)
+	Suspend(ctx context.Context, name string) error
+	Resume(ctx context.Context, name string) error
+}
+
+// Inventory lists what exists, whatever the records say.
+type Inventory interface {
+	// Existing returns every device ID in the pool with the transaction ID
+	// that was current when it was made.
+	Existing(ctx context.Context) (map[thinpool.DeviceID]uint64, error)
+	// Active returns the active thin devices of this pool.
+	Active(ctx context.Context) ([]thinpool.Info, error)
+	Mapped(ctx context.Context, name string) (sectors uint64, err error)
+}
+
+// Mounter mounts layers.
+type Mounter interface {
+	Mount(ctx context.Context, device, dir string, t filesystem.Type, o filesystem.MountOptions) error
+	MakeWritable(ctx context.Context, dir string) error
+	Unmount(ctx context.Context, dir string) (detached bool, err error)
+	Sync(dir string) error
+	Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error)
+}
+
+// Formatter makes and recognises filesystems.
+type Formatter interface {
+	Format(ctx context.Context, device string, t filesystem.Type, args []string) error
+	PrepareBase(ctx context.Context, device string, t filesystem.Type, uid, gid int) error
+	Probe(device string) (filesystem.Type, error)
+	UUID(ctx context.Context, device string) (string, error)
+}
+
+// Resizer changes how much a layer's filesystem can hold.
+type Resizer interface {
+	Grow(ctx context.Context, device, dir string, t filesystem.Type) error
+	Shrink(ctx context.Context, device string, t filesystem.Type, size int64) error
+	LimitTree(ctx context.Context, device, dir string, bytes int64) error
+	SetNoSpaceRetries(d thinpool.Device, retries uint) error
+}
+
+// Side is one of the two layers that a Differ compares. It names the thin
+// device as well as the mounted folder, for differs that look below the
+// filesystem.
+type Side struct {
+	Dir    string
+	Device thinpool.DeviceID
+}
+
+// Differ finds what changed between two mounted layers. All implementations
+// return the same for the same layers.
+type Differ interface {
+	Changes(ctx context.Context, layer, parent Side) ([]diff.Change, error)
+}
+
+// Archiver turns layers into tar streams and back. The times returned are the
+// newest modification times among the files written.
+type Archiver interface {
+	WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) (time.Time, error)
+	WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) (time.Time, error)
+	Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (int64, error)
+	Size(ctx context.Context, dir string, changes []diff.Change) (int64, error)
+}
+
+// System is everything a Store stands on.
+type System struct {
+	Pool      Pool
+	Devices   Devices
+	Freezer   Freezer
+	Inventory Inventory
+	Mounter   Mounter
+	Formatter Formatter
+	Resizer   Resizer
+	Differ    Differ
+	Archiver  Archiver
+}

@@ -1,0 +1,110 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"time"
+
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// reclaimer gives the blocks of removed layers back in the background. What is
+// busy is tried again; what a stop interrupts is done after the next start.
+type reclaimer struct {
+	store  *Store
+	kick   chan struct{} // holds at most one token: work was added
+	cancel context.CancelFunc
+	done   chan struct{}
+	failed map[string]string // last error by tombstone, so that each is logged once
+}
+
+// The wait before busy or failed reclaims are tried again grows between these.
+const (
+	firstRetry = 250 * time.Millisecond
+	lastRetry  = 30 * time.Second
+)
+
+func startReclaimer(s *Store) *reclaimer {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reclaimer{
+		store: s, cancel: cancel,
+		kick: make(chan struct{}, 1), done: make(chan struct{}),
+		failed: map[string]string{},
+	}
+	r.wake()
+	go r.run(ctx)
+	return r
+}
+
+// wake makes the reclaimer look for work now. It never waits.
+func (r *reclaimer) wake() {
+	select {
+	case r.kick <- struct{}{}:
+	default:
+	}
+}
+
+// stop ends the work and waits for it. Stopping twice is fine.
+func (r *reclaimer) stop() {
+	r.cancel()
+	<-r.done
+}
+
+func (r *reclaimer) run(ctx context.Context) {
+	defer close(r.done)
+	var retry <-chan time.Time
+	wait := firstRetry
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.kick:
+			wait = firstRetry
+		case <-retry:
+			wait = min(2*wait, lastRetry)
+		}
+		retry = nil
+		if !r.pass(ctx) {
+			retry = time.After(wait)
+		}
+	}
+}
+
+// pass tries each tombstone once and reports whether none is left.
+func (r *reclaimer) pass(ctx context.Context) (clean bool) {
+	clean = true
+	for name, record := range r.store.pending() {
+		if ctx.Err() != nil {
+			return false
+		}
+		if err := r.store.reclaim(ctx, name, record); err != nil {
+			clean = false
+			r.report(name, err)
+		}
+	}
+	return clean
+}
+
+// report logs a failure unless it is the one logged last. Busy is no failure:
+// somebody still has the removed layer open.
+func (r *reclaimer) report(name string, err error) {
+	if errors.Is(err, context.Canceled) || r.failed[name] == err.Error() {
+		return
+	}
+	r.failed[name] = err.Error()
+	entry := r.store.log.WithError(err).WithField("record", name)
+	if errors.Is(err, thinpool.ErrBusy) {
+		entry.Info("a removed layer is still in use; its space follows when it no longer is")
+		return
+	}
+	entry.Warn("space of a removed layer is not back yet; will try again")
+}
+
+// pending returns the removed layers whose blocks are still held.
+func (s *Store) pending() map[string]state.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.tombstones)
+}

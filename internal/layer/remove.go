@@ -1,0 +1,134 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// Remove deletes a layer, however often it was got. An unknown layer is a
+// success. It answers once the layer's name is durably free; the blocks follow
+// in the background, since dockerd holds the lock of its layer store while it
+// waits. With deferred deletion off the blocks go first, and a layer whose
+// device is busy stays.
+func (s *Store) Remove(ctx context.Context, id string) error {
+	unlock, err := s.locks.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	l, err := s.find(id)
+	if errors.Is(err, ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.remove(context.WithoutCancel(ctx), l); err != nil {
+		return fmt.Errorf("remove %s: %w", l, err)
+	}
+	return nil
+}
+
+func (s *Store) remove(ctx context.Context, l *layer) error {
+	if err := s.unmountForRemoval(ctx, l); err != nil {
+		return err
+	}
+	tombstone, err := s.records.Bury(l.name(), l.record)
+	if err != nil {
+		return err
+	}
+	l.removed, l.refs = true, 0
+	s.mu.Lock()
+	delete(s.layers, l.id)
+	s.tombstones[tombstone] = l.record
+	s.mu.Unlock()
+	if s.opts.DeferredDeletion {
+		s.reclaimer.wake()
+		return nil
+	}
+	if err := s.reclaim(ctx, tombstone, l.record); err != nil {
+		s.reclaimer.wake() // the layer is gone all the same
+		return err
+	}
+	return nil
+}
+
+// unmountForRemoval leaves the layer's device-mapper name free. A device that
+// somebody still has open is renamed, since a new layer may want the name.
+func (s *Store) unmountForRemoval(ctx context.Context, l *layer) error {
+	err := s.release(ctx, l)
+	if err != nil && !errors.Is(err, thinpool.ErrBusy) {
+		return err
+	}
+	return s.clearName(ctx, l)
+}
+
+func (s *Store) clearName(ctx context.Context, l *layer) error {
+	info, err := s.sys.Freezer.Lookup(ctx, l.device)
+	if err != nil || !info.Exists {
+		return err
+	}
+	if !s.opts.DeferredDeletion {
+		return fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
+	}
+	return s.sys.Devices.Rename(ctx, l.device, s.names.deleted(l.record.DeviceID))
+}
+
+// reclaim gives the blocks of a removed layer back to the pool.
+func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) error {
+	device := s.names.deleted(r.DeviceID)
+	if err := s.sys.Devices.Deactivate(ctx, device); err != nil {
+		return err
+	}
+	if s.opts.Discard {
+		if err := s.discard(ctx, tombstone, r); err != nil {
+			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
+		}
+	}
+	err := s.changes.do(ctx, change{
+		intent: state.Intent{Name: tombstone, DeviceID: r.DeviceID, Op: state.OpDelete},
+		message: func(ctx context.Context) error {
+			return ignoreGone(s.sys.Pool.Delete(ctx, thinpool.DeviceID(r.DeviceID)))
+		},
+		record: func(uint64) error { return s.records.Delete(tombstone) },
+	})
+	if err != nil {
+		return err
+	}
+	s.ids.Free(r.DeviceID)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.tombstones, tombstone)
+	return nil
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, thinpool.ErrNoDevice) {
+		return nil
+	}
+	return err
+}
+
+// discard tells the device below the pool which blocks are free: dm-thin passes
+// discards of a thin device down, deletions it does not. A loop file shrinks
+// only this way.
+func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) error {
+	name := s.names.deleted(r.DeviceID)
+	thin := thinpool.Thin{
+		Name: name, UUID: s.names.uuid(r.DeviceID, tombstone),
+		ID: thinpool.DeviceID(r.DeviceID), Size: r.Size,
+	}
+	device, err := s.sys.Devices.Activate(ctx, thin, false)
+	if errors.Is(err, thinpool.ErrNoDevice) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	err = s.sys.Devices.Discard(ctx, device, r.Size)
+	return errors.Join(err, s.sys.Devices.Deactivate(context.WithoutCancel(ctx), name))
+}

@@ -1,0 +1,234 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/moby/sys/user"
+	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// Options are a store's settings for its whole life.
+type Options struct {
+	BaseSize          int64           // bytes; for a new base device, and to grow an old one
+	BaseSizeGiven     bool            // false: an existing base device keeps its size
+	Filesystem        filesystem.Type // for a new base device; empty means ext4
+	MkfsArgs          []string
+	MountOptions      []string
+	MinFreePercent    int // of the pool's data and metadata, below which no layer is made
+	Discard           bool
+	DeferredRemoval   bool
+	DeferredDeletion  bool
+	XFSNoSpaceRetries *uint // nil: the kernel's default
+	IDs               user.IdentityMapping
+	MountRoot         string // layers are mounted at MountRoot/<id>
+	UdevSync          bool   // wait for udev's symlink of the base device
+}
+
+// Store holds the layers of one pool. All methods are safe for concurrent use
+// unless they say otherwise.
+type Store struct {
+	sys     System
+	opts    Options
+	records *state.Store
+	names   names
+	fs      filesystem.Type // of the base device, so of all layers
+	ids     *state.DeviceIDs
+	log     *logrus.Entry
+
+	locks   *keyLock
+	changes *changeLog
+
+	mu         sync.Mutex // protects the maps; innermost, never held while waiting
+	layers     map[string]*layer
+	tombstones map[string]state.Record
+	damaged    map[string]error
+	leaked     []thinpool.DeviceID
+	base       *layer
+
+	reclaimer *reclaimer
+}
+
+// layer is one layer in memory. Its layer lock protects all fields.
+type layer struct {
+	id     string // "" for the base device
+	record state.Record
+	device string // device-mapper name
+
+	mounted mountState
+	refs    int // Gets less Puts
+	pins    int // streams that read or fill it
+	removed bool
+	lost    error // set: the pool has no such device
+}
+
+func (l *layer) String() string {
+	if l.id == "" {
+		return "base device"
+	}
+	return "layer " + l.id
+}
+
+// name is the layer's record file.
+func (l *layer) name() string { return recordName(l.id) }
+
+func recordName(id string) string {
+	if id == "" {
+		return state.BaseName
+	}
+	return id
+}
+
+func (l *layer) thin(n names) thinpool.Thin {
+	return thinpool.Thin{
+		Name: l.device,
+		UUID: n.uuid(l.record.DeviceID, l.name()),
+		ID:   thinpool.DeviceID(l.record.DeviceID),
+		Size: l.record.Size,
+	}
+}
+
+// Open recovers what a crash left half done, makes or checks the base device,
+// and adopts layers that are still mounted. The records stay the caller's to
+// close, after Close.
+func Open(ctx context.Context, sys System, records *state.Store, opts Options, log *logrus.Entry) (*Store, error) {
+	identity, err := records.Identity()
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		sys: sys, opts: opts, records: records, log: log,
+		names:      names{prefix: Prefix(identity)},
+		locks:      newKeyLock(),
+		layers:     map[string]*layer{},
+		tombstones: map[string]state.Record{},
+		damaged:    map[string]error{},
+	}
+	s.changes = &changeLog{pool: sys.Pool, records: records, turn: make(chan struct{}, 1)}
+	if err := s.recover(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openBase(ctx); err != nil {
+		return nil, fmt.Errorf("base device: %w", err)
+	}
+	if err := s.Adopt(ctx); err != nil {
+		return nil, err
+	}
+	s.reclaimer = startReclaimer(s)
+	s.dropUnprepared(ctx)
+	return s, nil
+}
+
+// Close stops background work and saves what is only in memory. It unmounts
+// nothing: containers may go on using their layers, and the next Open adopts
+// them.
+func (s *Store) Close() error {
+	s.reclaimer.stop()
+	return s.saveDeviceSet()
+}
+
+// Shutdown unmounts and deactivates all layers, whoever uses them, then closes
+// the store. Records are saved first: dockerd may be gone before the rest ends.
+func (s *Store) Shutdown(ctx context.Context) error {
+	errs := []error{s.Close()}
+	for _, l := range s.all() {
+		errs = append(errs, s.shutdown(ctx, l))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) shutdown(ctx context.Context, l *layer) error {
+	unlock, err := s.locks.lock(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if l.mounted == unmounted {
+		return nil
+	}
+	l.refs, l.pins = 0, 0
+	return s.release(ctx, l)
+}
+
+// InUse reports whether any layer is mounted.
+func (s *Store) InUse() bool {
+	for _, l := range s.all() {
+		unlock, err := s.locks.lock(context.Background(), l.id)
+		if err != nil {
+			return true
+		}
+		used := l.mounted != unmounted
+		unlock()
+		if used {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) saveDeviceSet() error {
+	set, _, err := s.records.DeviceSet()
+	if err != nil {
+		return err
+	}
+	set.NextDeviceID = s.ids.Next()
+	return s.records.WriteDeviceSet(set)
+}
+
+// all returns the layers at this moment.
+func (s *Store) all() []*layer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make([]*layer, 0, len(s.layers))
+	for _, l := range s.layers {
+		all = append(all, l)
+	}
+	return all
+}
+
+// find returns a layer that exists, in whatever stage. Its lock must be held
+// for any use of the layer's fields.
+func (s *Store) find(id string) (*layer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l, ok := s.layers[id]; ok {
+		return l, nil
+	}
+	if err, ok := s.damaged[id]; ok {
+		return nil, fmt.Errorf("layer %s: %w: %w", id, ErrDamaged, err)
+	}
+	return nil, fmt.Errorf("layer %s: %w", id, ErrUnknown)
+}
+
+// usable is find for work on the content: unfinished layers are refused.
+func (s *Store) usable(id string) (*layer, error) {
+	l, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	if l.lost != nil {
+		return nil, l.lost
+	}
+	switch l.record.Stage {
+	case state.StageReady:
+		return l, nil
+	case state.StageApplying:
+		return nil, fmt.Errorf("layer %s: %w: an earlier unpacking did not end; remove the layer and pull or build it again", id, ErrUnfinished)
+	default:
+		return nil, fmt.Errorf("layer %s: %w: it is still being made", id, ErrUnfinished)
+	}
+}
+
+// dir is where a layer is mounted; its content is in the record's root folder.
+func (s *Store) mountPoint(l *layer) string { return filepath.Join(s.opts.MountRoot, l.name()) }
+
+func (s *Store) content(l *layer) string {
+	return filepath.Join(s.mountPoint(l), l.record.RootDir())
+}
