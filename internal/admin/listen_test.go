@@ -106,3 +106,20 @@ func TestListenNamesWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// Only a refused connection proves that nobody listens.
+func TestSocketOfAnotherTypeIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), SocketName)
+	other, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if l, err := Listen(t.Context(), path); err == nil {
+		l.Close()
+		t.Fatal("Listen took the place of a datagram socket in use")
+	}
+	if _, err := os.Lstat(path); err != nil {
+		t.Errorf("the datagram socket is gone: %v", err)
+	}
+}

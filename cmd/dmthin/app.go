@@ -1,0 +1,104 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+const defaultState = "/var/lib/docker/dmthin"
+
+// app is one invocation: where it writes, and the flags all commands share.
+type app struct {
+	out, errOut io.Writer
+	getenv      func(string) string
+
+	state, socket string
+	format        outputFormat
+
+	// started is set when arguments and flags are accepted. What fails before
+	// is the caller's mistake, whichever part of cobra found it.
+	started bool
+}
+
+func newApp(out, errOut io.Writer, getenv func(string) string) *app {
+	return &app{out: out, errOut: errOut, getenv: getenv, format: formatTable}
+}
+
+// run returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	root.SetOut(a.out)
+	root.SetErr(a.errOut)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.started {
+		err = &usageError{command: cmd.CommandPath(), err: err}
+		// Cobra may have stopped before it came to the flag.
+		if asksForJSON(args) {
+			a.format = formatJSON
+		}
+	}
+	return a.report(ctx, err)
+}
+
+func (a *app) client() *admin.Client { return admin.NewClient(a.socketPath()) }
+
+func (a *app) socketPath() string {
+	state := cmp.Or(a.state, a.getenv("DMTHIN_STATE"), defaultState)
+	return cmp.Or(a.socket, filepath.Join(state, admin.SocketName))
+}
+
+func newRootCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dmthin",
+		Short: "Look into and steer dmthind, Docker's device-mapper storage",
+		Long: `dmthin asks a running dmthind about its thin pool and layers.
+
+It connects to admin.sock in the daemon's state directory, which is
+DATA-ROOT/dmthin for the managed plugin and for the host daemon alike.
+
+Exit codes:
+    0  done
+    1  failed
+    2  wrong usage
+    3  the daemon or its pool is not ready
+    4  the daemon can't be reached
+    5  no such layer
+  130  interrupted
+
+With --format json, what a command finds is JSON on standard output and an
+error is {"error": TEXT, "code": EXIT CODE} on standard error. Sizes are bytes.
+Releases add keys and neither rename nor remove any.`,
+		Example: `  # Is the pool all right?
+  dmthin status
+
+  # The daemon of a Docker with another data-root
+  dmthin --state /srv/docker/dmthin ls`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		DisableAutoGenTag: true,
+		PersistentPreRun:  func(*cobra.Command, []string) { a.started = true },
+	}
+	flags := cmd.PersistentFlags()
+	flags.StringVar(&a.state, "state", "", "state `DIR` of the daemon (default: $DMTHIN_STATE, else "+defaultState+")")
+	flags.StringVar(&a.socket, "socket", "", "admin socket `PATH` (default: admin.sock in the state directory)")
+	flags.Var(&a.format, "format", "output format: table or json")
+	must(cmd.RegisterFlagCompletionFunc("format", completeFormat))
+	must(cmd.MarkPersistentFlagDirname("state"))
+	cmd.AddCommand(
+		newVersionCommand(a),
+		newStatusCommand(a),
+		newListCommand(a),
+		newInspectCommand(a),
+		newLogLevelCommand(a),
+		newCompletionCommand(a),
+		newManCommand(a),
+	)
+	return cmd
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+// Exit codes are a promise to scripts. They are in `dmthin --help` and
+// docs/cli.md.
+const (
+	exitOK          = 0
+	exitFailure     = 1
+	exitUsage       = 2
+	exitNotReady    = 3
+	exitUnreachable = 4
+	exitNoLayer     = 5
+	exitInterrupted = 130
+)
+
+// errNotReady ends `status --exit-code`. The reasons are in its output already.
+var errNotReady = errors.New("not ready")
+
+type usageError struct {
+	command string
+	err     error
+}
+
+// Error puts cobra's suggestions, which come on lines of their own, on the one
+// line that an error is.
+func (e *usageError) Error() string {
+	text := strings.Replace(e.err.Error(), "\n\nDid you mean this?\n", "; did you mean ", 1)
+	text = strings.Join(strings.Fields(text), " ")
+	return fmt.Sprintf("%s; see %s --help", text, e.command)
+}
+
+func (e *usageError) Unwrap() error { return e.err }
+
+func exitCode(ctx context.Context, err error) int {
+	var usage *usageError
+	var unreachable *admin.UnreachableError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled) || ctx.Err() != nil:
+		return exitInterrupted
+	case errors.As(err, &usage), errors.Is(err, admin.ErrBadRequest):
+		return exitUsage
+	case errors.Is(err, errNotReady), errors.Is(err, admin.ErrNotReady):
+		return exitNotReady
+	case errors.As(err, &unreachable):
+		return exitUnreachable
+	case errors.Is(err, admin.ErrNoLayer):
+		return exitNoLayer
+	}
+	return exitFailure
+}
+
+// report prints err in the chosen format and returns its exit code.
+func (a *app) report(ctx context.Context, err error) int {
+	code := exitCode(ctx, err)
+	switch {
+	case err == nil, errors.Is(err, errNotReady):
+		return code
+	case code == exitInterrupted:
+		err = errors.New("interrupted")
+	}
+	if a.format != formatJSON {
+		fmt.Fprintf(a.errOut, "dmthin: %v\n", err)
+		return code
+	}
+	line, jsonErr := json.Marshal(struct {
+		Error string `json:"error"`
+		Code  int    `json:"code"`
+	}{err.Error(), code})
+	if jsonErr != nil {
+		fmt.Fprintf(a.errOut, "dmthin: %v\n", err)
+		return code
+	}
+	fmt.Fprintf(a.errOut, "%s\n", line)
+	return code
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+// completionTimeout keeps a dead daemon from freezing the shell's prompt.
+const completionTimeout = time.Second
+
+func newInspectCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "inspect LAYER",
+		Short: "Show one layer",
+		Long: `Show one layer: its device, filesystem, size, mount and users.
+
+LAYER is an ID or a beginning that no other layer shares. For a container use
+the ID that names its mount, which docker inspect shows in the device name.`,
+		Example: `  dmthin inspect 4f5e6d7c8b9a
+
+  # Where a container's layer is mounted
+  dmthin inspect 4f5e6d7c8b9a --format json | jq -r .mount_point`,
+		Args:              exactlyOne("LAYER"),
+		ValidArgsFunction: a.completeLayers,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			layer, err := findLayer(cmd.Context(), a.client(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.print(layer, func(c *columns) { inspectTable(c, layer) })
+		},
+	}
+}
+
+func inspectTable(c *columns, l admin.Layer) {
+	parent := "none, on the base device"
+	if l.Parent != "" {
+		parent = printable(l.Parent)
+	}
+	space := "unknown"
+	if l.Mapped != admin.MappedUnknown {
+		space = size(l.Mapped)
+	}
+	c.field("ID", printable(l.ID))
+	c.field("Parent", parent)
+	c.field("State", string(l.State))
+	c.field("Device ID", strconv.FormatUint(uint64(l.DeviceID), 10))
+	c.field("Device name", printable(l.DeviceName))
+	c.field("Size", size(l.Size))
+	c.field("Mapped", space)
+	c.field("Filesystem", l.Filesystem)
+	c.field("Mounted", yesNo(l.Mounted))
+	c.field("Mount point", printable(l.MountPoint))
+	c.field("References", strconv.Itoa(l.References))
+}
+
+// exactlyOne is cobra.ExactArgs(1) with a message that names what is missing.
+func exactlyOne(name string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) != 1 {
+			return fmt.Errorf("needs one %s, got %d", name, len(args))
+		}
+		return nil
+	}
+}
+
+func (a *app) completeLayers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
+	defer cancel()
+	layers, err := a.client().Layers(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var ids []string
+	for _, l := range layers {
+		// Cobra reads one candidate a line, and drops what doesn't match the prefix.
+		if printable(l.ID) == l.ID {
+			ids = append(ids, l.ID)
+		}
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}

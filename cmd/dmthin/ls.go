@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+func newListCommand(a *app) *cobra.Command {
+	var quiet, noTrunc bool
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List the layers",
+		Long: `List all layers, image layers and containers alike, sorted by ID.
+
+SIZE is how large the layer's filesystem is, MAPPED how much of the pool's data
+space its device refers to. Blocks shared with other layers count in each.`,
+		Example: `  dmthin ls
+
+  # Whole IDs only
+  dmthin ls --quiet
+
+  # Mounted layers
+  dmthin ls --format json | jq -r '.layers[] | select(.mounted).id'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			layers, err := a.client().Layers(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return a.print(admin.LayerList{Layers: layers}, func(c *columns) {
+				if quiet {
+					idTable(c, layers)
+					return
+				}
+				layerTable(c, layers, noTrunc)
+			})
+		},
+	}
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print whole IDs only (table format)")
+	cmd.Flags().BoolVar(&noTrunc, "no-trunc", false, "don't shorten IDs (table format)")
+	return cmd
+}
+
+func idTable(c *columns, layers []admin.Layer) {
+	for _, l := range layers {
+		c.row(printable(l.ID))
+	}
+}
+
+func layerTable(c *columns, layers []admin.Layer, noTrunc bool) {
+	name := shortID
+	if noTrunc {
+		name = printable
+	}
+	c.row("LAYER", "PARENT", "STATE", "SIZE", "MAPPED", "REFS", "MOUNTED", "DEVICE ID")
+	for _, l := range layers {
+		parent := "-"
+		if l.Parent != "" {
+			parent = name(l.Parent)
+		}
+		c.row(name(l.ID), parent, string(l.State), size(l.Size), mapped(l.Mapped),
+			strconv.Itoa(l.References), yesNo(l.Mounted), fmt.Sprint(l.DeviceID))
+	}
+}
+
+func mapped(bytes int64) string {
+	if bytes == admin.MappedUnknown {
+		return "-"
+	}
+	return size(bytes)
+}
