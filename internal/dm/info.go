@@ -13,7 +13,6 @@ import "C"
 
 import (
 	"fmt"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +42,22 @@ func Lookup(dev ID) (Info, error) {
 		return Info{}, err
 	}
 	defer t.destroy()
+	if err := t.run(); err != nil {
+		return Info{}, err
+	}
+	return t.info()
+}
+
+// LookupNumber reads the state of the device with this number, whatever its
+// name.
+func LookupNumber(major, minor uint32) (Info, error) {
+	t, err := newTask(C.DM_DEVICE_INFO, "info", ID{})
+	if err != nil {
+		return Info{}, err
+	}
+	defer t.destroy()
+	t.err.Device = fmt.Sprintf("%d:%d", major, minor)
+	t.check(C.dm_task_set_major_minor(t.ptr, C.int(major), C.int(minor), 0))
 	if err := t.run(); err != nil {
 		return Info{}, err
 	}
@@ -102,17 +117,18 @@ func List() ([]string, error) {
 	return names, nil
 }
 
-// NodePath returns the device's node, /dev/dm-N, and makes sure it is there.
-// devtmpfs makes the node before Create returns; a container needs the host's
-// /dev for that.
-func (i Info) NodePath() (string, error) {
-	path := fmt.Sprintf("/dev/dm-%d", i.Minor)
+// Path returns the device's node. devtmpfs makes it before Create returns.
+func (i Info) Path() string { return fmt.Sprintf("/dev/dm-%d", i.Minor) }
+
+// CheckNode makes sure that Path is this device. In a container it is only with
+// the host's /dev.
+func (i Info) CheckNode() error {
 	var st unix.Stat_t
-	if err := unix.Stat(path, &st); err != nil {
-		return "", fmt.Errorf("node of device %s: %w (is the host's devtmpfs mounted on /dev?)", i.Name, &os.PathError{Op: "stat", Path: path, Err: err})
+	if err := unix.Stat(i.Path(), &st); err != nil {
+		return fmt.Errorf("node of device %s: %s: %w (is the host's devtmpfs mounted on /dev?)", i.Name, i.Path(), err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFBLK || st.Rdev != unix.Mkdev(i.Major, i.Minor) {
-		return "", fmt.Errorf("node of device %s: %s is not block device %d:%d (is the host's devtmpfs mounted on /dev?)", i.Name, path, i.Major, i.Minor)
+		return fmt.Errorf("node of device %s: %s is not block device %d:%d (is the host's devtmpfs mounted on /dev?)", i.Name, i.Path(), i.Major, i.Minor)
 	}
-	return path, nil
+	return nil
 }
