@@ -69,10 +69,12 @@ func (c *columns) field(name, value string) {
 	}
 }
 
+// list writes the name once, before the first value.
 func (c *columns) list(name string, values []string) {
+	label := name + ":"
 	for _, v := range values {
-		c.field(name, v)
-		name = ""
+		c.row(label, v)
+		label = ""
 	}
 }
 

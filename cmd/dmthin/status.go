@@ -51,7 +51,7 @@ func statusTable(c *columns, st admin.Status) {
 	c.list("Warnings", st.Warnings())
 	if st.Pool.Name != "" {
 		poolTable(c, st.Pool)
-		c.field("Layers", fmt.Sprintf("%d, %d of them mounted, %d devices active", st.Layers, st.Mounted, st.Active))
+		c.field("Layers", fmt.Sprintf("%d (%d mounted, %d devices active)", st.Layers, st.Mounted, st.Active))
 		c.field("Leaked devices", leaked(st.Leaked))
 	}
 	c.field("State directory", st.StateDir)
@@ -71,7 +71,7 @@ func poolTable(c *columns, p admin.PoolStatus) {
 	c.field("Filesystem", p.Filesystem)
 	c.field("Transaction ID", strconv.FormatUint(p.TransactionID, 10))
 	c.field("Deferred removal", yesNo(p.DeferredRemoval))
-	c.field("Deferred deletion", fmt.Sprintf("%s, %d devices waiting", yesNo(p.DeferredDeletion), p.DeferredDeletedDevices))
+	c.field("Deferred deletion", fmt.Sprintf("%s, %d waiting", yesNo(p.DeferredDeletion), p.DeferredDeletedDevices))
 	c.field("Udev sync", yesNo(p.UdevSync))
 	c.field("Data device", p.DataDevice)
 	c.field("Data loop file", p.DataLoopFile)

@@ -17,7 +17,7 @@ func (s Status) Warnings() []string {
 	case StateFailed:
 		return slices.Concat([]string{"the daemon could not start its pool: " + s.Error}, s.Problems)
 	default:
-		return slices.Concat([]string{string(s.State)}, s.Problems)
+		return slices.Concat([]string{"no pool yet: dockerd has not sent Init"}, s.Problems)
 	}
 }
 

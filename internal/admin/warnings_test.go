@@ -15,7 +15,7 @@ func TestWarningsNameEveryReasonNotToBeReady(t *testing.T) {
 	}{
 		{"ready", func(*Status) {}, nil},
 		{"leaks alone are no reason", func(s *Status) { s.Leaked = []uint32{1} }, nil},
-		{"waiting", func(s *Status) { *s = Status{State: StateWaiting} }, []string{"waiting for init"}},
+		{"waiting", func(s *Status) { *s = Status{State: StateWaiting} }, []string{"no pool yet: dockerd has not sent Init"}},
 		{"failed", func(s *Status) { *s = Status{State: StateFailed, Error: "no pool", Problems: []string{"p"}} },
 			[]string{"the daemon could not start its pool: no pool", "p"}},
 		{"problem", func(s *Status) { s.Problems = []string{"metadata/x: empty"} }, []string{"metadata/x: empty"}},

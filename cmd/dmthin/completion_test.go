@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCompletionOffersTheDaemonsLayers(t *testing.T) {
+	d := readyDaemon()
+	got := dmthin(t, "__complete", "inspect", "--state", d.start(t), "")
+	for _, l := range d.layers {
+		if !strings.Contains(got.out, l.ID+"\n") {
+			t.Errorf("completion lacks %s:\n%s", l.ID, got.out)
+		}
+	}
+}
+
+func TestCompletionIsQuickAndSilentWithoutADaemon(t *testing.T) {
+	start := time.Now()
+	got := dmthin(t, "__complete", "inspect", "--state", t.TempDir(), "")
+	if strings.Contains(got.out, "dmthind") || time.Since(start) > 2*completionTimeout {
+		t.Errorf("after %v: %q", time.Since(start), got.out)
+	}
+}
+
+func TestCompletionOffersValues(t *testing.T) {
+	for want, args := range map[string][]string{
+		"warning\n":       {"log-level", ""},
+		"json\n":          {"ls", "--format", ""},
+		"fish\n":          {"completion", ""},
+		"--exit-code\t":   {"status", "--e"},
+		"inspect\tShow o": {"ins"},
+	} {
+		if got := dmthin(t, append([]string{"__complete"}, args...)...); !strings.Contains(got.out, want) {
+			t.Errorf("%v: completion lacks %q:\n%s", args, want, got.out)
+		}
+	}
+}
+
+func TestCompletionScriptsRegisterTheTool(t *testing.T) {
+	for shell, want := range map[string]string{
+		"bash": "__start_dmthin dmthin",
+		"zsh":  "#compdef dmthin",
+		"fish": "complete -c dmthin",
+	} {
+		if got := dmthin(t, "completion", shell); got.code != exitOK || !strings.Contains(got.out, want) {
+			t.Errorf("completion %s: exit %d, no %q in it", shell, got.code, want)
+		}
+	}
+	bash := exec.Command("bash", "-euc", `source /dev/stdin; complete -p dmthin`)
+	bash.Stdin = strings.NewReader(dmthin(t, "completion", "bash").out)
+	if out, err := bash.CombinedOutput(); err != nil || !strings.Contains(string(out), "-F __start_dmthin dmthin") {
+		t.Errorf("bash does not take the script: %v: %s", err, out)
+	}
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+func newTree() *cobra.Command { return newRootCommand(newApp(nil, nil, os.Getenv)) }
+
+// An example's command ends where the shell's own syntax begins.
+var exampleCommand = regexp.MustCompile(`dmthin ([^|>)\n]*)`)
+
+func TestEveryExampleInTheHelpWorks(t *testing.T) {
+	socket := filepath.Join(readyDaemon().start(t), admin.SocketName)
+	t.Chdir(t.TempDir())
+	if err := os.MkdirAll("build/man", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, cmd := range append(newTree().Commands(), newTree()) {
+		examples := exampleCommand.FindAllStringSubmatch(cmd.Example, -1)
+		if len(examples) == 0 && cmd.Name() != "help" {
+			t.Errorf("%s has no example", cmd.CommandPath())
+		}
+		for _, e := range examples {
+			args := append(strings.Fields(e[1]), "--socket", socket)
+			if got := dmthin(t, args...); got.code != exitOK {
+				t.Errorf("example %q: exit %d, %s", e[0], got.code, got.errOut)
+			}
+		}
+	}
+}
+
+func TestManPagesAreReproducible(t *testing.T) {
+	pages := func(epoch string) map[string]string {
+		dir := t.TempDir()
+		got := dmthinEnv(t, map[string]string{"SOURCE_DATE_EPOCH": epoch}, "man", dir)
+		if got.code != exitOK {
+			t.Fatalf("exit %d: %s", got.code, got.errOut)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content := map[string]string{}
+		for _, f := range files {
+			raw, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			content[filepath.Base(f)] = string(raw)
+		}
+		return content
+	}
+	const epoch = "1000000000" // September 2001
+	first := pages(epoch)
+	if diff := cmp.Diff(first, pages(epoch)); diff != "" {
+		t.Errorf("two runs differ: %s", diff)
+	}
+	for _, name := range []string{"dmthin.1", "dmthin-status.1", "dmthin-inspect.1"} {
+		if !strings.Contains(first[name], "Sep 2001") {
+			t.Errorf("%s does not carry the date of SOURCE_DATE_EPOCH: %.300s", name, first[name])
+		}
+	}
+	if got := dmthinEnv(t, map[string]string{"SOURCE_DATE_EPOCH": "today"}, "man", t.TempDir()); got.code != exitFailure {
+		t.Errorf("SOURCE_DATE_EPOCH=today: exit %d, want 1", got.code)
+	}
+}
+
+func TestManualNamesEveryCommandFlagKeyAndExitCode(t *testing.T) {
+	raw, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	manual := string(raw)
+	requireIn := func(what string) {
+		t.Helper()
+		if !strings.Contains(manual, what) {
+			t.Errorf("docs/cli.md lacks %s", what)
+		}
+	}
+	root := newTree()
+	for _, cmd := range append(root.Commands(), root) {
+		if cmd.Name() == "help" {
+			continue
+		}
+		requireIn("`" + strings.TrimSpace("dmthin "+strings.TrimPrefix(cmd.Name(), "dmthin")))
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { requireIn("`--" + f.Name) })
+		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { requireIn("`--" + f.Name) })
+	}
+	for _, v := range []any{versions{}, clientVersion{}, admin.Version{}, admin.Status{}, admin.PoolStatus{}, admin.LayerList{}, admin.Layer{}, admin.LogLevel{}} {
+		for f := range structFields(reflect.TypeOf(v)) {
+			requireIn("`" + f.Tag.Get("json") + "`")
+		}
+	}
+	for _, code := range []int{exitOK, exitFailure, exitUsage, exitNotReady, exitUnreachable, exitNoLayer, exitInterrupted} {
+		requireIn("| " + strconv.Itoa(code) + " |")
+		if !regexp.MustCompile(`(?m)^ +` + strconv.Itoa(code) + `  `).MatchString(root.Long) {
+			t.Errorf("dmthin --help lacks exit code %d", code)
+		}
+	}
+}
+
+func structFields(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+func TestExitCodesAreStable(t *testing.T) {
+	ready := readyDaemon().start(t)
+	broken := (&daemon{err: errors.New("boom")}).start(t)
+	waiting := (&daemon{status: admin.Status{State: admin.StateWaiting}}).start(t)
+	notReady := (&daemon{err: admin.ErrNotReady}).start(t)
+	nobody := t.TempDir()
+
+	tests := []struct {
+		name string
+		args []string
+		code int
+		says string
+	}{
+		{"done", []string{"status", "--state", ready}, 0, ""},
+		{"help", []string{"--help"}, 0, ""},
+		{"nothing", []string{}, 0, ""},
+		{"failed", []string{"status", "--state", broken}, 1, "boom"},
+		{"empty ID", []string{"inspect", "", "--state", ready}, 5, `no such layer: ""`},
+		{"unknown command", []string{"nope"}, 2, `unknown command "nope"`},
+		{"unknown flag", []string{"ls", "--nope"}, 2, "unknown flag: --nope"},
+		{"surplus argument", []string{"status", "x"}, 2, `"x"`},
+		{"missing argument", []string{"inspect"}, 2, "needs one LAYER"},
+		{"bad format", []string{"ls", "--format", "yaml"}, 2, "neither table nor json"},
+		{"bad level", []string{"log-level", "loud", "--state", ready}, 2, `"loud"`},
+		{"unknown shell", []string{"completion", "tcsh"}, 2, "bash, fish, zsh"},
+		{"not ready by list", []string{"ls", "--state", notReady}, 3, "not ready"},
+		{"not ready by status", []string{"status", "--exit-code", "--state", waiting}, 3, ""},
+		{"status asked plainly", []string{"status", "--state", waiting}, 0, ""},
+		{"ready by status", []string{"status", "--exit-code", "--state", ready}, 0, ""},
+		{"unreachable", []string{"status", "--exit-code", "--state", nobody}, 4, "can't reach dmthind at " + nobody + "/admin.sock"},
+		{"no layer", []string{"inspect", "nope", "--state", ready}, 5, `no such layer: "nope"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := dmthin(t, tt.args...)
+			if got.code != tt.code || !strings.Contains(got.errOut, tt.says) {
+				t.Errorf("exit %d, stderr %q; want %d and %q", got.code, got.errOut, tt.code, tt.says)
+			}
+			requireOneLine(t, got.errOut)
+		})
+	}
+}
+
+// requireOneLine wants an error as docker prints its own: one line with the
+// program's name.
+func requireOneLine(t *testing.T, errOut string) {
+	t.Helper()
+	if errOut == "" {
+		return
+	}
+	if !strings.HasPrefix(errOut, "dmthin: ") || strings.Count(errOut, "\n") != 1 {
+		t.Errorf("stderr is not one line beginning with dmthin: %q", errOut)
+	}
+}
+
+func TestErrorsAreJSONWhenJSONIsAskedFor(t *testing.T) {
+	nobody := t.TempDir()
+	tests := []struct {
+		args []string
+		code int
+	}{
+		{[]string{"status", "--state", nobody, "--format", "json"}, 4},
+		{[]string{"--format=json", "nope"}, 2},
+		{[]string{"--format", "json", "inspect"}, 2},
+	}
+	for _, tt := range tests {
+		got := dmthin(t, tt.args...)
+		var body struct {
+			Error string
+			Code  int
+		}
+		if err := json.Unmarshal([]byte(got.errOut), &body); err != nil {
+			t.Errorf("%v: stderr %q: %v", tt.args, got.errOut, err)
+		}
+		if got.code != tt.code || body.Code != tt.code || body.Error == "" || got.out != "" {
+			t.Errorf("%v: exit %d, stdout %q, stderr %q; want code %d in both", tt.args, got.code, got.out, got.errOut, tt.code)
+		}
+	}
+}
+
+func TestInterruptExitsWith130(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	state := readyDaemon().start(t)
+	for _, command := range []string{"status", "version"} {
+		var out, errOut bytes.Buffer
+		code := newApp(&out, &errOut, os.Getenv).run(ctx, []string{command, "--state", state})
+		if code != exitInterrupted || errOut.String() != "dmthin: interrupted\n" {
+			t.Errorf("%s: exit %d, stderr %q", command, code, errOut.String())
+		}
+	}
+}
+
+func TestSocketIsFoundByFlagThenEnvironment(t *testing.T) {
+	env := map[string]string{"DMTHIN_STATE": "/env"}
+	tests := []struct {
+		state, socket string
+		env           map[string]string
+		want          string
+	}{
+		{"", "", nil, "/var/lib/docker/dmthin/admin.sock"},
+		{"", "", env, "/env/admin.sock"},
+		{"/flag", "", env, "/flag/admin.sock"},
+		{"/flag", "/run/a.sock", env, "/run/a.sock"},
+	}
+	for _, tt := range tests {
+		a := newApp(nil, nil, func(key string) string { return tt.env[key] })
+		a.state, a.socket = tt.state, tt.socket
+		if got := a.socketPath(); got != tt.want {
+			t.Errorf("state %q, socket %q, env %v: %q, want %q", tt.state, tt.socket, tt.env, got, tt.want)
+		}
+	}
+}
