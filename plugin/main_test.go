@@ -1,0 +1,43 @@
+package plugin
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// activatedChild, in the environment, makes this binary play a daemon that
+// systemd has started with sockets.
+const activatedChild = "DMTHIN_TEST_ACTIVATED_CHILD"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(activatedChild) != "" {
+		os.Exit(playActivated())
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func playActivated() int {
+	// systemd forks before it knows the PID; exec.Cmd can't set it either.
+	_ = os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid()))
+	l, err := ListenSystemd()
+	switch {
+	case err != nil:
+		fmt.Print("error: ", err)
+	case l == nil:
+		fmt.Print("none")
+	default:
+		conn, err := l.Accept()
+		if err != nil {
+			fmt.Print("accept: ", err)
+			return 0
+		}
+		_, _ = conn.Write([]byte("hello"))
+		_ = conn.Close()
+		fmt.Print("served ", l.Addr())
+	}
+	return 0
+}
