@@ -25,6 +25,9 @@ const (
 	lockTime = 5 * time.Second
 )
 
+// ErrSocketInUse is what ListenUnix fails with when the socket is a live one.
+var ErrSocketInUse = errors.New("the socket is in use")
+
 // ListenUnix listens on a unix socket that only root can connect to, and makes
 // the directory it lies in. A socket left over by a dead process is replaced;
 // if something answers on it, ListenUnix fails and names the process.
@@ -86,7 +89,7 @@ func removeStale(path string) error {
 	conn, err := net.DialTimeout("unix", path, dialTime)
 	if err == nil {
 		defer conn.Close()
-		return fmt.Errorf("%s already answers there; stop it first, or choose another socket", peer(conn))
+		return fmt.Errorf("%w: %s answers there; stop it first, or choose another socket", ErrSocketInUse, peer(conn))
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		return fmt.Errorf("find out whether another daemon answers there: %w", err)
