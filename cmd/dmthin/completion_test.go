@@ -2,9 +2,12 @@ package main
 
 import (
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dmthin/dmthin/internal/admin"
 )
 
 func TestCompletionOffersTheDaemonsLayers(t *testing.T) {
@@ -17,11 +20,19 @@ func TestCompletionOffersTheDaemonsLayers(t *testing.T) {
 	}
 }
 
-func TestCompletionIsQuickAndSilentWithoutADaemon(t *testing.T) {
-	start := time.Now()
-	got := dmthin(t, "__complete", "inspect", "--state", t.TempDir(), "")
-	if strings.Contains(got.out, "dmthind") || time.Since(start) > 2*completionTimeout {
-		t.Errorf("after %v: %q", time.Since(start), got.out)
+func TestCompletionDoesNotFreezeThePrompt(t *testing.T) {
+	silent := t.TempDir()
+	l, err := admin.Listen(t.Context(), filepath.Join(silent, admin.SocketName)) // never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for name, state := range map[string]string{"no daemon": t.TempDir(), "silent daemon": silent} {
+		start := time.Now()
+		got := dmthin(t, "__complete", "inspect", "--state", state, "")
+		if took := time.Since(start); took > 2*completionTimeout || strings.Contains(got.out, "dmthind") {
+			t.Errorf("%s: after %v: %q", name, took, got.out)
+		}
 	}
 }
 
