@@ -13,11 +13,12 @@ type DeviceIDs struct {
 	mu   sync.Mutex // protects all below
 	used map[uint32]struct{}
 	next uint32
+	max  uint32
 }
 
 // NewDeviceIDs starts looking for free IDs at next.
 func NewDeviceIDs(next uint32) *DeviceIDs {
-	return &DeviceIDs{used: map[uint32]struct{}{}, next: next}
+	return &DeviceIDs{used: map[uint32]struct{}{}, next: next, max: MaxDeviceID}
 }
 
 // Take marks id as used.
@@ -40,11 +41,11 @@ func (d *DeviceIDs) Free(id uint32) {
 func (d *DeviceIDs) Allocate() (uint32, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.used) >= MaxDeviceID {
+	if len(d.used) >= int(d.max) {
 		return 0, ErrNoDeviceID
 	}
 	for {
-		d.next = d.next%MaxDeviceID + 1
+		d.next = d.next%d.max + 1
 		if _, taken := d.used[d.next]; !taken {
 			d.used[d.next] = struct{}{}
 			return d.next, nil
