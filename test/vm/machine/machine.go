@@ -1,0 +1,64 @@
+// Package machine boots an image under QEMU. It knows disks, shares and the
+// accelerator; what runs inside is package session's business.
+package machine
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"github.com/dmthin/dmthin/test/vm/image"
+)
+
+// Init is process 1 of the machine: the file "init.sh" of the share In.
+//
+//go:embed init.sh
+var Init string
+
+// Config says what to boot.
+type Config struct {
+	Image   image.Image
+	Accel   Accel
+	In      string   // shared read-only: /vm/in
+	Out     string   // shared read-write: /vm/out
+	Repo    string   // shared read-only under its own path
+	Disks   []string // raw disk images, from /dev/vdb on; written to
+	Console string   // file that gets the kernel's console
+	CPUs    int
+	Memory  string // in QEMU's notation
+}
+
+// Run boots the machine and returns when it has powered off or ctx ends, which
+// cuts its power.
+func Run(ctx context.Context, c Config) error {
+	// The kernel sends Pdeathsig when the thread that started QEMU ends, so
+	// that thread has to live as long as QEMU should.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	log, err := os.Create(c.Console + ".qemu")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", c.args()...)
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	err = cmd.Run()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("%w: run make deps", err)
+	}
+	if err != nil {
+		said, _ := os.ReadFile(log.Name())
+		return fmt.Errorf("qemu: %w: %s", err, said)
+	}
+	return os.Remove(log.Name())
+}
