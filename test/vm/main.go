@@ -20,6 +20,7 @@ const usage = `usage: vm COMMAND [flags]
   image [-rebuild] [DISTRO…]        build the images, all by default
   exec DISTRO PROGRAM [ARG…]        run one program; meant for go test -exec
   run [flags] SCRIPT…               run scripts, one boot
+  shell [flags] SCRIPT              run a script that may use this terminal
   test [flags]                      compile and run every test that needs a kernel, one boot per release
 
 DISTRO is trixie (Debian 13) or bookworm (Debian 12). Each command explains its flags with -h.
@@ -63,6 +64,8 @@ func dispatch(ctx context.Context, args []string, out io.Writer) error {
 		return execProgram(ctx, env, args[1:])
 	case "run":
 		return runScripts(ctx, env, args[1:])
+	case "shell":
+		return runShell(ctx, env, args[1:])
 	case "help", "-h", "--help":
 		_, err := io.WriteString(out, usage)
 		return err

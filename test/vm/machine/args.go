@@ -20,6 +20,9 @@ func (c Config) args() []string {
 		"-kernel", c.Image.Kernel(), "-initrd", c.Image.Initrd(), "-append", kernelArgs,
 		"-drive", "if=virtio,format=raw,snapshot=on,file="+quote(c.Image.Disk()),
 	)
+	if c.Terminal {
+		args = append(args, "-chardev", "stdio,id=terminal,mux=on,signal=off", "-serial", "chardev:terminal")
+	}
 	for _, disk := range c.Disks {
 		// unsafe: the host's page cache outlives the guest, flushing it to
 		// the host's disk would protect against nothing tests look at.

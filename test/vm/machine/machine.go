@@ -29,8 +29,11 @@ type Config struct {
 	Repo    string   // shared read-only under its own path
 	Disks   []string // raw disk images, from /dev/vdb on; written to
 	Console string   // file that gets the kernel's console
-	CPUs    int
-	Memory  string // in QEMU's notation
+	// Terminal connects the second serial port to this process's terminal;
+	// Ctrl-A X there ends the machine.
+	Terminal bool
+	CPUs     int
+	Memory   string // in QEMU's notation
 }
 
 // Run boots the machine and returns when it has powered off or ctx ends, which
@@ -48,7 +51,11 @@ func Run(ctx context.Context, c Config) error {
 	defer log.Close()
 	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", c.args()...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	// In the background a process may not read the terminal.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: !c.Terminal}
+	if c.Terminal {
+		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
+	}
 	err = cmd.Run()
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -30,6 +30,8 @@ type Session struct {
 	Files map[string]string
 	// Follow gets a job's output as it comes; nil for nobody.
 	Follow io.Writer
+	// Terminal gives the jobs this process's terminal, as the second serial port.
+	Terminal bool
 	// Done is called after each job.
 	Done func(job.Result)
 }
@@ -135,7 +137,7 @@ func (s Session) boot(ctx context.Context, n int, jobs []job.Job, disks []string
 	go func() {
 		died <- machine.Run(bootCtx, machine.Config{
 			Image: s.Image, Accel: s.Accel, In: s.in(), Out: s.Out, Repo: s.Repo,
-			Disks: disks, Console: console, CPUs: s.CPUs, Memory: s.Memory,
+			Disks: disks, Console: console, CPUs: s.CPUs, Memory: s.Memory, Terminal: s.Terminal,
 		})
 	}()
 	w := watcher{session: s, jobs: jobs, console: console, limit: time.Now().Add(bootLimit), cut: cancel}
