@@ -50,6 +50,8 @@ func inspectTable(c *columns, l admin.Layer) {
 	c.field("ID", printable(l.ID))
 	c.field("Parent", parent)
 	c.field("State", string(l.State))
+	c.field("Problem", l.Problem)
+	c.field("Busy", busy(l.Busy))
 	c.field("Device ID", strconv.FormatUint(uint64(l.DeviceID), 10))
 	c.field("Device name", printable(l.DeviceName))
 	c.field("Size", size(l.Size))
@@ -58,6 +60,13 @@ func inspectTable(c *columns, l admin.Layer) {
 	c.field("Mounted", yesNo(l.Mounted))
 	c.field("Mount point", printable(l.MountPoint))
 	c.field("References", strconv.Itoa(l.References))
+}
+
+func busy(b bool) string {
+	if !b {
+		return ""
+	}
+	return "yes, its use is not known until other work on it ends"
 }
 
 // exactlyOne is cobra.ExactArgs(1) with a message that names what is missing.

@@ -18,7 +18,10 @@ func newListCommand(a *app) *cobra.Command {
 		Long: `List all layers, image layers and containers alike, sorted by ID.
 
 SIZE is how large the layer's filesystem is, MAPPED how much of the pool's data
-space its device refers to. Blocks shared with other layers count in each.`,
+space its device refers to. Blocks shared with other layers count in each.
+
+STATE is the layer's own (ready, preparing, applying), "busy" where other work
+holds the layer and its columns are not known, or "unusable": inspect says why.`,
 		Example: `  dmthin ls
 
   # Whole IDs only
@@ -63,9 +66,20 @@ func layerTable(c *columns, layers []admin.Layer, noTrunc bool) {
 		if l.Parent != "" {
 			parent = name(l.Parent)
 		}
-		c.row(name(l.ID), parent, string(l.State), size(l.Size), mapped(l.Mapped),
+		c.row(name(l.ID), parent, condition(l), size(l.Size), mapped(l.Mapped),
 			strconv.Itoa(l.References), yesNo(l.Mounted), fmt.Sprint(l.DeviceID))
 	}
+}
+
+// condition is the layer's state, or what is more urgent to know.
+func condition(l admin.Layer) string {
+	switch {
+	case l.Problem != "":
+		return "unusable"
+	case l.Busy:
+		return "busy"
+	}
+	return string(l.State)
 }
 
 func mapped(bytes int64) string {

@@ -103,14 +103,14 @@ func readyDaemon() *daemon {
 	const mnt = "/var/lib/docker/dmthin/mnt/"
 	layer := func(id, parent string, dev uint32) admin.Layer {
 		return admin.Layer{
-			ID: id, Parent: parent, DeviceID: dev, DeviceName: "docker-8:1-1234-" + id,
+			ID: id, Parent: parent, DeviceID: dev, DeviceName: "dmthin-4f1c-" + id,
 			Size: 10737418240, Mapped: 3145728, Filesystem: "ext4", State: admin.LayerReady,
 		}
 	}
 	container := layer(containerID, containerID+"-init", 4)
 	container.Mounted, container.MountPoint, container.References = true, mnt+containerID, 1
 	odd := layer(oddID, imageID, 5)
-	odd.State, odd.Mapped = admin.LayerApplying, admin.MappedUnknown
+	odd.State, odd.Mapped, odd.Problem = admin.LayerApplying, admin.MappedUnknown, "device 5 is not in the pool"
 	return &daemon{
 		status: readyStatus(),
 		layers: []admin.Layer{layer(imageID, "", 2), container, layer(containerID+"-init", imageID, 3), odd},
@@ -121,7 +121,7 @@ func readyStatus() admin.Status {
 	return admin.Status{
 		State: admin.StateReady,
 		Pool: admin.PoolStatus{
-			Name: "docker-8:1-1234-pool", Backend: "loop-lvm", Filesystem: "ext4",
+			Name: "dmthin-4f1c-pool", Backend: "loop-lvm", Filesystem: "ext4",
 			BlockSize: 65536, BaseSize: 10737418240,
 			DataUsed: 26843545600, DataTotal: 107374182400, DataAvailable: 42949672960,
 			MetadataUsed: 81920, MetadataTotal: 2147483648, MetadataAvailable: 2147401728,

@@ -36,7 +36,7 @@ func TestTablesShowWhatAnOperatorLooksFor(t *testing.T) {
 	sick := readyDaemon()
 	sick.status.Pool.Mode = admin.PoolOutOfData
 	sick.status.Pool.DataUsed, sick.status.Pool.DataAvailable = sick.status.Pool.DataTotal, 0
-	sick.status.Problems = []string{"metadata/abc: unexpected end of JSON input"}
+	sick.status.Problems = []string{"thin pool is out of data space: remove layers or grow the data device", "metadata/abc: unexpected end of JSON input"}
 	waiting := &daemon{status: admin.Status{State: admin.StateWaiting, StateDir: "/s", StartedAt: readyStatus().StartedAt}}
 
 	tests := []struct {
@@ -52,6 +52,7 @@ func TestTablesShowWhatAnOperatorLooksFor(t *testing.T) {
 		{"ls-quiet.txt", readyDaemon(), []string{"ls", "-q"}},
 		{"ls-empty.txt", &daemon{}, []string{"ls"}},
 		{"inspect.txt", readyDaemon(), []string{"inspect", containerID}},
+		{"inspect-odd.txt", readyDaemon(), []string{"inspect", oddID}},
 		{"inspect-base.txt", readyDaemon(), []string{"inspect", imageID}},
 		{"log-level.txt", readyDaemon(), []string{"log-level", "debug"}},
 	}

@@ -91,7 +91,7 @@ var fullStatus = Status{
 	State: StateReady,
 	Error: "no error, every field is set",
 	Pool: PoolStatus{
-		Name: "docker-8:1-1234-pool", Backend: "loop-lvm", Filesystem: "ext4",
+		Name: "dmthin-4f1c-pool", Backend: "loop-lvm", Filesystem: "ext4",
 		BlockSize: 65536, BaseSize: 10 << 30,
 		DataUsed: 12 << 20, DataTotal: 100 << 30, DataAvailable: 40 << 30,
 		MetadataUsed: 81920, MetadataTotal: 2 << 30, MetadataAvailable: 2<<30 - 81920,
@@ -113,9 +113,10 @@ var fullStatus = Status{
 
 var fullLayer = Layer{
 	ID: "f00d", Parent: "beef", DeviceID: 7,
-	DeviceName: "docker-8:1-1234-f00d",
+	DeviceName: "dmthin-4f1c-f00d",
 	Size:       10 << 30, Mapped: 3 << 20, Filesystem: "ext4",
 	State: LayerReady, Mounted: true,
 	MountPoint: "/var/lib/docker/dmthin/mnt/f00d",
-	References: 2,
+	References: 2, Busy: true,
+	Problem: "device 7 is not in the pool",
 }

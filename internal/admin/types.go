@@ -31,7 +31,7 @@ type Status struct {
 	Mounted   int        `json:"mounted"`  // layers mounted
 	Active    int        `json:"active"`   // thin devices active, mounted or not
 	Leaked    []uint32   `json:"leaked"`   // device IDs in the pool that no record names
-	Problems  []string   `json:"problems"` // one line each: unreadable records and the like
+	Problems  []string   `json:"problems"` // all that is wrong with pool, records and layers, one line each
 	Home      string     `json:"home"`     // directory of the mount points, as the daemon sees it
 	StateDir  string     `json:"state_dir"`
 	StartedAt time.Time  `json:"started_at"`
@@ -45,7 +45,7 @@ const (
 	PoolReadWrite   PoolMode = "rw"
 	PoolReadOnly    PoolMode = "ro"
 	PoolOutOfData   PoolMode = "out_of_data_space"
-	PoolFailed      PoolMode = "fail"
+	PoolFailed      PoolMode = "Fail"
 	PoolModeUnknown PoolMode = ""
 )
 
@@ -88,7 +88,6 @@ const (
 	LayerReady     LayerState = "ready"
 	LayerPreparing LayerState = "preparing" // its device exists, its filesystem isn't set up yet
 	LayerApplying  LayerState = "applying"  // a tar is being unpacked into it, or was when the daemon stopped
-	LayerDeleting  LayerState = "deleting"  // its name is free, its blocks are not yet
 )
 
 // MappedUnknown is Layer.Mapped where the daemon didn't read it.
@@ -107,6 +106,8 @@ type Layer struct {
 	Mounted    bool       `json:"mounted"`
 	MountPoint string     `json:"mount_point"` // as the daemon sees it; empty when not mounted
 	References int        `json:"references"`  // Gets without their Put
+	Busy       bool       `json:"busy"`        // other work holds the layer: what it changes is not filled in
+	Problem    string     `json:"problem"`     // why the layer can't be used, or empty
 }
 
 // LayerList answers for all layers, sorted by ID.

@@ -8,12 +8,11 @@ import (
 )
 
 // Warnings says, one line each, why the daemon can't do all its work or soon
-// may not. A daemon with nothing to warn of is ready. Leaked devices are not in
-// it: they cost space and break nothing.
+// may not. A daemon with nothing to warn of is ready.
 func (s Status) Warnings() []string {
 	switch s.State {
 	case StateReady:
-		return slices.Concat(s.Pool.warnings(), s.Problems)
+		return slices.Concat(s.Pool.lowSpace(), s.problems())
 	case StateFailed:
 		return slices.Concat([]string{"the daemon could not start its pool: " + s.Error}, s.Problems)
 	default:
@@ -21,27 +20,29 @@ func (s Status) Warnings() []string {
 	}
 }
 
-func (p PoolStatus) warnings() []string {
+// problems falls back on the pool's own words, so that no sick pool looks
+// healthy because a daemon of another release doesn't list it.
+func (s Status) problems() []string {
+	if len(s.Problems) > 0 {
+		return s.Problems
+	}
 	var lines []string
-	switch p.Mode {
-	case PoolReadWrite:
-	case PoolReadOnly:
-		lines = append(lines, "the pool is read-only: no layer can be made, removed or written")
-	case PoolOutOfData:
-		lines = append(lines, "the pool is out of data space: writes wait or fail")
-	case PoolFailed:
-		lines = append(lines, "the pool has failed: all I/O to its layers fails")
-	default:
-		lines = append(lines, "the pool's mode could not be read")
+	if s.Pool.Mode != PoolReadWrite {
+		lines = append(lines, fmt.Sprintf("the pool's mode is %q, not %q", s.Pool.Mode, PoolReadWrite))
 	}
-	if p.NeedsCheck {
-		lines = append(lines, "the pool's metadata needs thin_check before the kernel writes to it again")
-	}
-	// The free blocks of the pool decide, not DataAvailable: that's the rule
-	// by which Docker's dm.min_free_space refuses layers.
-	if free := p.DataTotal - p.DataUsed; free < p.MinFreeSpace {
-		lines = append(lines, fmt.Sprintf("free data space %s is below dm.min_free_space (%s): new layers are refused",
-			units.HumanSize(float64(free)), units.HumanSize(float64(p.MinFreeSpace))))
+	if s.Pool.NeedsCheck {
+		lines = append(lines, "the pool's metadata needs thin_check")
 	}
 	return lines
+}
+
+// lowSpace goes by the pool's free blocks, not by DataAvailable: that's the
+// rule of dm.min_free_space.
+func (p PoolStatus) lowSpace() []string {
+	free := p.DataTotal - p.DataUsed
+	if free >= p.MinFreeSpace {
+		return nil
+	}
+	return []string{fmt.Sprintf("free data space %s is below dm.min_free_space (%s): new layers are refused",
+		units.HumanSize(float64(free)), units.HumanSize(float64(p.MinFreeSpace)))}
 }

@@ -14,19 +14,18 @@ func TestWarningsNameEveryReasonNotToBeReady(t *testing.T) {
 		want   []string
 	}{
 		{"ready", func(*Status) {}, nil},
-		{"leaks alone are no reason", func(s *Status) { s.Leaked = []uint32{1} }, nil},
 		{"waiting", func(s *Status) { *s = Status{State: StateWaiting} }, []string{"no pool yet: dockerd has not sent Init"}},
 		{"failed", func(s *Status) { *s = Status{State: StateFailed, Error: "no pool", Problems: []string{"p"}} },
 			[]string{"the daemon could not start its pool: no pool", "p"}},
 		{"problem", func(s *Status) { s.Problems = []string{"metadata/x: empty"} }, []string{"metadata/x: empty"}},
-		{"read-only", func(s *Status) { s.Pool.Mode = PoolReadOnly; s.Pool.NeedsCheck = true }, []string{
-			"the pool is read-only: no layer can be made, removed or written",
-			"the pool's metadata needs thin_check before the kernel writes to it again"}},
-		{"full", func(s *Status) { s.Pool.Mode = PoolOutOfData; s.Pool.DataUsed = 100 }, []string{
-			"the pool is out of data space: writes wait or fail",
-			"free data space 0B is below dm.min_free_space (10B): new layers are refused"}},
-		{"dead", func(s *Status) { s.Pool.Mode = PoolFailed }, []string{"the pool has failed: all I/O to its layers fails"}},
-		{"unread", func(s *Status) { s.Pool.Mode = PoolModeUnknown }, []string{"the pool's mode could not be read"}},
+		{"read-only", func(s *Status) { s.Pool.Mode = PoolReadOnly; s.Pool.NeedsCheck = true },
+			[]string{`the pool's mode is "ro", not "rw"`, "the pool's metadata needs thin_check"}},
+		{"read-only, said by the daemon", func(s *Status) { s.Pool.Mode = PoolReadOnly; s.Problems = []string{"pool is read-only"} },
+			[]string{"pool is read-only"}},
+		{"full", func(s *Status) {
+			s.Pool.Mode, s.Pool.DataUsed, s.Problems = PoolOutOfData, 100, []string{"pool is full"}
+		}, []string{"free data space 0B is below dm.min_free_space (10B): new layers are refused", "pool is full"}},
+		{"unread", func(s *Status) { s.Pool.Mode = PoolModeUnknown }, []string{`the pool's mode is "", not "rw"`}},
 		{"at the minimum", func(s *Status) { s.Pool.DataUsed = 90 }, nil},
 	}
 	for _, tt := range tests {
