@@ -1,0 +1,119 @@
+package diff
+
+import (
+	"bytes"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// differs is Docker's test for two entries of one name: mode, owner, device
+// number and, except for folders, size and time. Inode and change times say
+// nothing, as they differ between copies of one file.
+func differs(a, b *stat) bool {
+	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid ||
+		a.Rdev_major != b.Rdev_major || a.Rdev_minor != b.Rdev_minor {
+		return true
+	}
+	if a.isDir() {
+		return false
+	}
+	return a.Size != b.Size || !sameTime(a.Mtime, b.Mtime)
+}
+
+// sameTime takes times as equal in the same second if either has no fraction:
+// files unpacked from a layer's tar have whole seconds.
+func sameTime(a, b unix.StatxTimestamp) bool {
+	return a.Sec == b.Sec && (a.Nsec == b.Nsec || a.Nsec == 0 || b.Nsec == 0)
+}
+
+// folderPair compares one folder of a layer with the same one of its parent,
+// names only one level deep.
+type folderPair struct {
+	layer, parent int // parent is -1 where only the layer has the folder
+	report        func(name string, kind Kind)
+	// descend is told of every subfolder of the layer that has to be walked.
+	descend func(name string, inParent bool)
+}
+
+// compare merges two sorted lists of names.
+func (p *folderPair) compare(layer, parent []dirent) error {
+	for len(layer) > 0 || len(parent) > 0 {
+		switch {
+		case len(parent) == 0 || len(layer) > 0 && layer[0].name < parent[0].name:
+			if err := p.added(layer[0]); err != nil {
+				return err
+			}
+			layer = layer[1:]
+		case len(layer) == 0 || parent[0].name < layer[0].name:
+			p.report(parent[0].name, Deleted)
+			parent = parent[1:]
+		default:
+			if err := p.both(layer[0].name); err != nil {
+				return err
+			}
+			layer, parent = layer[1:], parent[1:]
+		}
+	}
+	return nil
+}
+
+func (p *folderPair) added(e dirent) error {
+	isDir := e.kind == unix.DT_DIR
+	if e.kind == unix.DT_UNKNOWN {
+		s, err := lstatAt(p.layer, e.name)
+		if isGone(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("stat %q: %w", e.name, err)
+		}
+		isDir = s.isDir()
+	}
+	p.report(e.name, Added)
+	if isDir {
+		p.descend(e.name, false)
+	}
+	return nil
+}
+
+func (p *folderPair) both(name string) error {
+	after, err := lstatAt(p.layer, name)
+	if isGone(err) {
+		p.report(name, Deleted)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("stat %q: %w", name, err)
+	}
+	before, err := lstatAt(p.parent, name)
+	if err != nil {
+		return fmt.Errorf("stat %q in the parent: %w", name, err)
+	}
+	if sameInode(&after, &before) {
+		return nil
+	}
+	changed := differs(&after, &before)
+	if !changed {
+		changed, err = p.capabilityDiffers(name)
+		if err != nil {
+			return err
+		}
+	}
+	if changed {
+		p.report(name, Modified)
+	}
+	if after.isDir() {
+		p.descend(name, before.isDir())
+	}
+	return nil
+}
+
+func (p *folderPair) capabilityDiffers(name string) (bool, error) {
+	after, err := capability(p.layer, name)
+	if err != nil {
+		return false, err
+	}
+	before, err := capability(p.parent, name)
+	return !bytes.Equal(after, before), err
+}

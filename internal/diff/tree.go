@@ -1,0 +1,78 @@
+package diff
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"time"
+)
+
+// WriteAll writes a whole layer as a tar: each folder before what is in it,
+// names sorted, the top itself left out. newest, and what happens when the layer
+// changes meanwhile, are as with WriteChanges. Memory grows with the depth of
+// the tree and the size of its largest folders, not with the layer.
+func WriteAll(ctx context.Context, w io.Writer, layer string, ids IDMaps) (newest time.Time, err error) {
+	return export(ctx, w, layer, ids, func(e *exporter) error {
+		t := treeWalk{exporter: e, names: make([]byte, direntBuffer)}
+		return t.walk()
+	})
+}
+
+// treeWalk visits a tree depth first, with a stack of its own: a container can
+// make trees deeper than any recursion.
+type treeWalk struct {
+	*exporter
+	names []byte
+	stack []pendingNames
+}
+
+// pendingNames are those of one folder that are still to be written.
+type pendingNames struct {
+	dir   string
+	names []dirent
+}
+
+func (t *treeWalk) walk() error {
+	if err := t.push("/"); err != nil {
+		return err
+	}
+	for len(t.stack) > 0 {
+		last := &t.stack[len(t.stack)-1]
+		if len(last.names) == 0 {
+			t.stack = t.stack[:len(t.stack)-1]
+			continue
+		}
+		file := path.Join(last.dir, last.names[0].name)
+		last.names = last.names[1:]
+		isDir, err := t.entry(file)
+		if err == nil && isDir {
+			err = t.push(file)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// push reads a folder. One that is gone by now is empty.
+func (t *treeWalk) push(dir string) error {
+	rel := "."
+	if dir != "/" {
+		rel = dir[1:]
+	}
+	fd, err := t.at.open(rel)
+	if isGone(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open folder %q: %w", dir, err)
+	}
+	names, err := readFolder(fd, t.names)
+	if err != nil && !isGone(err) {
+		return fmt.Errorf("read folder %q: %w", dir, err)
+	}
+	t.stack = append(t.stack, pendingNames{dir, names})
+	return nil
+}

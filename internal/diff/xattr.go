@@ -1,0 +1,50 @@
+package diff
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+const capabilityXattr = "security.capability"
+
+// procName names an entry of an open folder for the xattr calls, which take no
+// folder descriptor (setxattrat came with Linux 6.13).
+func procName(dirfd int, name string) string {
+	return "/proc/self/fd/" + strconv.Itoa(dirfd) + "/" + name
+}
+
+// capability returns an entry's security.capability, nil if it has none.
+func capability(dirfd int, name string) ([]byte, error) {
+	file := procName(dirfd, name)
+	// 24 bytes is the longest form the kernel knows (VFS_CAP_REVISION_3).
+	value := make([]byte, 64)
+	n, err := unix.Lgetxattr(file, capabilityXattr, value)
+	switch {
+	case err == nil:
+		return value[:n], nil
+	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP), isGone(err):
+		return nil, nil
+	}
+	return nil, fmt.Errorf("read %s of %q: %w", capabilityXattr, name, err)
+}
+
+// portableCapability turns a capability that is bound to a user namespace's
+// root (revision 3) into one that is not (revision 2). The namespace means
+// nothing where the tar is unpacked; Docker does the same.
+func portableCapability(value []byte) []byte {
+	const (
+		revisionAt = 3 // the top byte of the little-endian magic
+		revision2  = 2
+		revision3  = 3
+		length2    = 20
+	)
+	if len(value) < length2 || value[revisionAt] != revision3 {
+		return value
+	}
+	value = value[:length2]
+	value[revisionAt] = revision2
+	return value
+}
