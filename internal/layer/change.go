@@ -47,18 +47,36 @@ const changeTimeout = time.Minute
 // do makes one change. Waiting for its turn can be cancelled; the change
 // itself can't, since half a change is what the protocol exists to prevent.
 func (c *changeLog) do(ctx context.Context, ch change) error {
+	if err := c.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-c.turn }()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
+	defer cancel()
+	return c.run(ctx, ch)
+}
+
+// take waits for the change lock.
+func (c *changeLog) take(ctx context.Context) error {
 	select {
 	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
 	case <-ctx.Done():
 		return fmt.Errorf("wait for other changes of the pool: %w", ctx.Err())
 	}
 	if c.shut != nil {
+		defer func() { <-c.turn }()
 		return fmt.Errorf("%w until dmthind restarts: %w", ErrChangesShut, c.shut)
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
-	defer cancel()
-	return c.run(ctx, ch)
+	return nil
+}
+
+// open reports whether changes can be made.
+func (c *changeLog) open(ctx context.Context) error {
+	if err := c.take(ctx); err != nil {
+		return err
+	}
+	<-c.turn
+	return nil
 }
 
 func (c *changeLog) run(ctx context.Context, ch change) error {

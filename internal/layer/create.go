@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/docker/go-units"
-	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
@@ -121,7 +120,7 @@ func (s *Store) freeze(ctx context.Context, l *layer) (thaw func() error, err er
 	}
 	thaw = func() error { return s.sys.Freezer.Resume(context.WithoutCancel(ctx), l.device) }
 	err = s.sys.Freezer.Suspend(ctx, l.device)
-	if errors.Is(err, unix.ENXIO) {
+	if errors.Is(err, thinpool.ErrNotActive) {
 		// Its deferred removal came in between: it is inactive, so quiet.
 		return func() error { return nil }, nil
 	}

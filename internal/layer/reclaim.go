@@ -38,8 +38,12 @@ func startReclaimer(s *Store) *reclaimer {
 	return r
 }
 
-// wake makes the reclaimer look for work now. It never waits.
+// wake makes the reclaimer look for work now. It never waits. While a store is
+// being opened there is no reclaimer yet; it looks for work when it starts.
 func (r *reclaimer) wake() {
+	if r == nil {
+		return
+	}
 	select {
 	case r.kick <- struct{}{}:
 	default:

@@ -91,31 +91,43 @@ func (s *Store) lastIntent(current uint64, found state.Records) (state.Intent, e
 // the transaction, and may be cut short and repeated any number of times.
 func (s *Store) finish(ctx context.Context, intent state.Intent, found state.Records, existing inventory) error {
 	current := intent.OpenTransactionID - 1
-	id := thinpool.DeviceID(intent.DeviceID)
-	made, exists := existing[id]
-	// A create that failed because its ID was taken by a device nobody has a
-	// record of must not delete that device: only one made by this very
-	// transaction is the intent's own.
-	ours := intent.Op == state.OpDelete || made == current
-	if exists && ours {
-		if err := ignoreGone(s.sys.Pool.Delete(ctx, id)); err != nil {
-			return fmt.Errorf("finish the change that was cut short: %w", err)
-		}
-		delete(existing, id)
-	}
-	if !exists || ours {
-		if err := s.records.Delete(intent.Name); err != nil {
-			return fmt.Errorf("finish the change that was cut short: %w", err)
-		}
+	gone, err := s.deleteAgain(ctx, intent, existing)
+	if err == nil && gone {
+		delete(existing, thinpool.DeviceID(intent.DeviceID))
 		delete(found.Layers, intent.Name)
 		delete(found.Tombstones, intent.Name)
+		err = s.records.Delete(intent.Name)
 	}
-	if err := s.sys.Pool.SetTransactionID(ctx, current, current+1); err != nil {
-		return fmt.Errorf("finish the change that was cut short: %w", err)
+	if err == nil {
+		err = s.sys.Pool.SetTransactionID(ctx, current, current+1)
+	}
+	if err != nil {
+		return fmt.Errorf("finish the change of the pool that a crash cut short: %w", err)
 	}
 	s.log.WithFields(logrus.Fields{"record": intent.Name, "device_id": intent.DeviceID, "op": intent.Op}).
 		Warn("a crash cut a change of the pool short: a layer being made was taken back, or a deletion finished")
 	return s.changes.verify(ctx, current+1)
+}
+
+// deleteAgain deletes the device of an open intent and reports whether it is
+// gone.
+func (s *Store) deleteAgain(ctx context.Context, intent state.Intent, existing inventory) (gone bool, err error) {
+	id := thinpool.DeviceID(intent.DeviceID)
+	made, exists := existing[id]
+	if !exists {
+		return true, nil
+	}
+	// A create that failed because its ID was taken by a device nobody has a
+	// record of must not delete that device: only one made by this very
+	// transaction is the intent's own.
+	if intent.Op != state.OpDelete && made != intent.OpenTransactionID-1 {
+		return false, nil
+	}
+	err = s.sys.Pool.Delete(ctx, id)
+	if errors.Is(err, thinpool.ErrBusy) && intent.Op == state.OpDelete {
+		return false, nil // still open somewhere: its tombstone waits on
+	}
+	return true, ignoreGone(err)
 }
 
 // checkBelonging refuses a pool whose devices are not those of the records.

@@ -78,8 +78,17 @@ func (s *Store) clearName(ctx context.Context, l *layer) error {
 	return s.sys.Devices.Rename(ctx, l.device, s.names.deleted(l.record.DeviceID))
 }
 
-// reclaim gives the blocks of a removed layer back to the pool.
+// reclaim gives the blocks of a removed layer back to the pool. Of two callers
+// with the same tombstone the second finds nothing to do.
 func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) error {
+	unlock, err := s.locks.lock(ctx, tombstone)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, waiting := s.pending()[tombstone]; !waiting {
+		return nil
+	}
 	device := s.names.deleted(r.DeviceID)
 	if err := s.sys.Devices.Deactivate(ctx, device); err != nil {
 		return err
@@ -89,7 +98,7 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
 		}
 	}
-	err := s.changes.do(ctx, change{
+	err = s.changes.do(ctx, change{
 		intent: state.Intent{Name: tombstone, DeviceID: r.DeviceID, Op: state.OpDelete},
 		message: func(ctx context.Context) error {
 			return ignoreGone(s.sys.Pool.Delete(ctx, thinpool.DeviceID(r.DeviceID)))

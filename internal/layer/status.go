@@ -146,6 +146,17 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	return sum, nil
 }
 
+// Ready returns nil where layers can be made now, or why they can't.
+func (s *Store) Ready(ctx context.Context) error {
+	if err := s.changes.open(ctx); err != nil {
+		return err
+	}
+	return s.enoughSpace(ctx)
+}
+
+// Filesystem is what all layers are formatted with.
+func (s *Store) Filesystem() filesystem.Type { return s.fs }
+
 // count asks the kernel, since the layers' own fields are behind their locks.
 func (s *Store) count(ctx context.Context, sum *Summary) error {
 	mounts, err := s.sys.Mounter.Mounts(ctx, s.opts.MountRoot)

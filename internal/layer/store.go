@@ -121,8 +121,8 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 	if err := s.Adopt(ctx); err != nil {
 		return nil, err
 	}
-	s.reclaimer = startReclaimer(s)
 	s.dropUnprepared(ctx)
+	s.reclaimer = startReclaimer(s)
 	return s, nil
 }
 

@@ -1,0 +1,480 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/moby/sys/user"
+	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/diff"
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// world is a pool, its devices and mounts, kept in memory. It outlives stores,
+// as the kernel outlives a daemon.
+type world struct {
+	mu      sync.Mutex
+	dir     string
+	tid     uint64
+	mode    thinpool.Mode
+	used    uint64
+	devices map[thinpool.DeviceID]thinDev
+	active  map[string]thinpool.Info
+	held    map[string]bool // devices that somebody else has open
+	mounts  map[string]filesystem.MountPoint
+	calls   []string
+
+	// before is asked ahead of every call; an error is returned by the call.
+	before func(call string) error
+}
+
+type thinDev struct {
+	made    uint64
+	content string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return &world{
+		dir: t.TempDir(), mode: thinpool.ModeReadWrite,
+		devices: map[thinpool.DeviceID]thinDev{}, active: map[string]thinpool.Info{},
+		held: map[string]bool{}, mounts: map[string]filesystem.MountPoint{},
+	}
+}
+
+// call notes a call and lets before fail it; the lock is held until unlock.
+func (w *world) call(format string, args ...any) (unlock func(), err error) {
+	call := fmt.Sprintf(format, args...)
+	w.mu.Lock()
+	before := w.before
+	w.mu.Unlock()
+	if before != nil {
+		if err := before(call); err != nil {
+			return nil, err
+		}
+	}
+	w.mu.Lock()
+	w.calls = append(w.calls, call)
+	return w.mu.Unlock, nil
+}
+
+// took returns the calls made since the last took, and forgets them.
+func (w *world) took() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := w.calls
+	w.calls = nil
+	return calls
+}
+
+func (w *world) failOn(prefix string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.before = func(call string) error {
+		if err != nil && strings.HasPrefix(call, prefix) {
+			return err
+		}
+		return nil
+	}
+}
+
+func (w *world) Status(context.Context) (thinpool.Status, error) {
+	unlock, err := w.call("status")
+	if err != nil {
+		return thinpool.Status{}, err
+	}
+	defer unlock()
+	return thinpool.Status{
+		TransactionID: w.tid, Mode: w.mode, BlockSize: 64 << 10,
+		DataUsed: w.used, DataTotal: 1000, MetadataUsed: 1, MetadataTotal: 100,
+	}, nil
+}
+
+func (w *world) add(id thinpool.DeviceID, content string) error {
+	if _, ok := w.devices[id]; ok {
+		return thinpool.ErrDeviceExists
+	}
+	w.devices[id] = thinDev{w.tid, content}
+	return nil
+}
+
+func (w *world) CreateThin(_ context.Context, id thinpool.DeviceID) error {
+	unlock, err := w.call("create_thin %d", id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return w.add(id, "")
+}
+
+func (w *world) CreateSnapshot(_ context.Context, id, origin thinpool.DeviceID) error {
+	unlock, err := w.call("create_snap %d %d", id, origin)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	from, ok := w.devices[origin]
+	if !ok {
+		return thinpool.ErrNoDevice
+	}
+	return w.add(id, from.content)
+}
+
+func (w *world) Delete(_ context.Context, id thinpool.DeviceID) error {
+	unlock, err := w.call("delete %d", id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, a := range w.active {
+		if a.ID == id {
+			return thinpool.ErrBusy
+		}
+	}
+	if _, ok := w.devices[id]; !ok {
+		return thinpool.ErrNoDevice
+	}
+	delete(w.devices, id)
+	return nil
+}
+
+func (w *world) SetTransactionID(_ context.Context, from, to uint64) error {
+	unlock, err := w.call("set_transaction_id %d %d", from, to)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if w.tid != from {
+		return fmt.Errorf("transaction ID is %d", w.tid)
+	}
+	w.tid = to
+	return nil
+}
+
+func (w *world) Activate(_ context.Context, t thinpool.Thin, _ bool) (thinpool.Device, error) {
+	unlock, err := w.call("activate %s", t.Name)
+	if err != nil {
+		return thinpool.Device{}, err
+	}
+	defer unlock()
+	if _, ok := w.devices[t.ID]; !ok {
+		return thinpool.Device{}, thinpool.ErrNoDevice
+	}
+	if a, ok := w.active[t.Name]; ok && a.UUID != t.UUID {
+		return thinpool.Device{}, thinpool.ErrForeign
+	}
+	d := thinpool.Device{Path: "/dev/dm-" + t.Name, Minor: uint32(t.ID)}
+	w.active[t.Name] = thinpool.Info{Exists: true, Name: t.Name, UUID: t.UUID, ID: t.ID, Size: t.Size, Device: d}
+	return d, nil
+}
+
+func (w *world) Deactivate(_ context.Context, name string) error {
+	unlock, err := w.call("deactivate %s", name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if w.held[name] {
+		return thinpool.ErrBusy
+	}
+	delete(w.active, name)
+	return nil
+}
+
+func (w *world) DeactivateDeferred(_ context.Context, name string) error {
+	unlock, err := w.call("deactivate_deferred %s", name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	a := w.active[name]
+	a.DeferredRemove = true
+	w.active[name] = a
+	return nil
+}
+
+func (w *world) Rename(_ context.Context, from, to string) error {
+	unlock, err := w.call("rename %s %s", from, to)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	a := w.active[from]
+	a.Name = to
+	w.active[to], w.held[to] = a, w.held[from]
+	delete(w.active, from)
+	delete(w.held, from)
+	return nil
+}
+
+// letGo ends whatever holds a device open.
+func (w *world) letGo(name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.held, name)
+	if w.active[name].DeferredRemove {
+		delete(w.active, name)
+	}
+}
+
+func (w *world) Discard(_ context.Context, d thinpool.Device, _ int64) error {
+	unlock, err := w.call("discard %d", d.Minor)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return nil
+}
+
+func (w *world) Lookup(_ context.Context, name string) (thinpool.Info, error) {
+	unlock, err := w.call("lookup %s", name)
+	if err != nil {
+		return thinpool.Info{}, err
+	}
+	defer unlock()
+	return w.active[name], nil
+}
+
+func (w *world) setSuspended(name string, suspended bool) {
+	a := w.active[name]
+	a.Suspended = suspended
+	w.active[name] = a
+}
+
+func (w *world) Suspend(_ context.Context, name string) error {
+	unlock, err := w.call("suspend %s", name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w.setSuspended(name, true)
+	return nil
+}
+
+func (w *world) Resume(_ context.Context, name string) error {
+	unlock, err := w.call("resume %s", name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w.setSuspended(name, false)
+	return nil
+}
+
+func (w *world) Existing(context.Context) (map[thinpool.DeviceID]uint64, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	existing := map[thinpool.DeviceID]uint64{}
+	for id, d := range w.devices {
+		existing[id] = d.made
+	}
+	return existing, nil
+}
+
+func (w *world) Active(context.Context) ([]thinpool.Info, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.active)), nil
+}
+
+func (w *world) Mapped(context.Context, string) (uint64, error) { return 8, nil }
+
+func (w *world) Mount(_ context.Context, device, dir string, _ filesystem.Type, o filesystem.MountOptions) error {
+	unlock, err := w.call("mount %s ro=%v label=%s quota=%v", filepath.Base(dir), o.ReadOnly, o.Label, o.ProjectQuota)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	w.mounts[dir] = filesystem.MountPoint{Dir: dir, Source: device, ReadOnly: o.ReadOnly}
+	return os.MkdirAll(filepath.Join(dir, "rootfs"), 0o755)
+}
+
+func (w *world) MakeWritable(_ context.Context, dir string) error {
+	unlock, err := w.call("make_writable %s", filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m := w.mounts[dir]
+	m.ReadOnly = false
+	w.mounts[dir] = m
+	return nil
+}
+
+func (w *world) Unmount(_ context.Context, dir string) (bool, error) {
+	unlock, err := w.call("unmount %s", filepath.Base(dir))
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	delete(w.mounts, dir)
+	return false, os.RemoveAll(filepath.Join(dir, "rootfs"))
+}
+
+func (w *world) Sync(dir string) error {
+	unlock, err := w.call("sync %s", filepath.Base(dir))
+	if err != nil {
+		return err
+	}
+	unlock()
+	return nil
+}
+
+func (w *world) Mounts(context.Context, string) ([]filesystem.MountPoint, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Values(w.mounts)), nil
+}
+
+func (w *world) simple(format string, args ...any) error {
+	unlock, err := w.call(format, args...)
+	if err != nil {
+		return err
+	}
+	unlock()
+	return nil
+}
+
+func (w *world) Format(_ context.Context, _ string, t filesystem.Type, args []string) error {
+	return w.simple("format %s %v", t, args)
+}
+
+func (w *world) PrepareBase(context.Context, string, filesystem.Type, int, int) error {
+	return w.simple("prepare_base")
+}
+
+func (w *world) Probe(string) (filesystem.Type, error) { return filesystem.Ext4, nil }
+
+func (w *world) UUID(context.Context, string) (string, error) { return "the-uuid", nil }
+
+func (w *world) Grow(_ context.Context, _, dir string, _ filesystem.Type) error {
+	return w.simple("grow %s", filepath.Base(dir))
+}
+
+func (w *world) Shrink(_ context.Context, _ string, _ filesystem.Type, size int64) error {
+	return w.simple("shrink %d", size)
+}
+
+func (w *world) LimitTree(_ context.Context, _, dir string, bytes int64) error {
+	return w.simple("limit %s %d", filepath.Base(filepath.Dir(dir)), bytes)
+}
+
+func (w *world) SetNoSpaceRetries(_ thinpool.Device, retries uint) error {
+	return w.simple("retries %d", retries)
+}
+
+func (w *world) Changes(context.Context, Side, Side) ([]diff.Change, error) {
+	return []diff.Change{{Path: "/x"}}, w.simple("changes")
+}
+
+func (w *world) WriteChanges(_ context.Context, out io.Writer, _ string, _ []diff.Change, _ user.IdentityMapping) (time.Time, error) {
+	_, err := io.WriteString(out, "tar of changes")
+	return time.Time{}, errors.Join(err, w.simple("write_changes"))
+}
+
+func (w *world) WriteAll(_ context.Context, out io.Writer, _ string, _ user.IdentityMapping) (time.Time, error) {
+	_, err := io.WriteString(out, "tar of all")
+	return time.Time{}, errors.Join(err, w.simple("write_all"))
+}
+
+func (w *world) Apply(_ context.Context, dir string, tar io.Reader, _ user.IdentityMapping) (int64, error) {
+	content, err := io.ReadAll(tar)
+	if err := errors.Join(err, w.simple("apply %s", filepath.Base(filepath.Dir(dir)))); err != nil {
+		return 0, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, d := range w.devices {
+		if w.mounts[filepath.Dir(dir)].Source == w.pathOf(id) {
+			w.devices[id] = thinDev{d.made, d.content + string(content)}
+		}
+	}
+	return int64(len(content)), nil
+}
+
+func (w *world) pathOf(id thinpool.DeviceID) string {
+	for _, a := range w.active {
+		if a.ID == id {
+			return a.Device.Path
+		}
+	}
+	return "inactive"
+}
+
+func (w *world) Size(context.Context, string, []diff.Change) (int64, error) { return 42, nil }
+
+// daemon is a store and the records it runs on.
+type daemon struct {
+	*Store
+	records *state.Store
+}
+
+func (w *world) options() Options {
+	return Options{
+		BaseSize: 1 << 30, MinFreePercent: 10, Discard: true,
+		DeferredRemoval: true, DeferredDeletion: true,
+		MountRoot: filepath.Join(w.dir, "mnt"),
+	}
+}
+
+// start opens a store on the world, as a process start does.
+func (w *world) start(o Options) (*daemon, error) {
+	records, err := state.Open(filepath.Join(w.dir, "state"))
+	if err != nil {
+		return nil, err
+	}
+	log := logrus.New()
+	log.SetOutput(io.Discard)
+	sys := System{w, w, w, w, w, w, w, w, w}
+	s, err := Open(context.Background(), sys, records, o, logrus.NewEntry(log))
+	if err != nil {
+		return nil, errors.Join(err, records.Close())
+	}
+	return &daemon{s, records}, nil
+}
+
+func (w *world) mustStart(t *testing.T) *daemon {
+	t.Helper()
+	return w.mustStartWith(t, w.options())
+}
+
+func (w *world) mustStartWith(t *testing.T, o Options) *daemon {
+	t.Helper()
+	d, err := w.start(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.kill)
+	return d
+}
+
+// kill ends the store like SIGKILL: nothing is saved or unmounted.
+func (d *daemon) kill() {
+	d.reclaimer.stop()
+	d.records.Close()
+}
+
+// settled waits until no blocks are left to give back.
+func (d *daemon) settled(t *testing.T) {
+	t.Helper()
+	for range 500 {
+		if len(d.pending()) == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("still to be reclaimed after 5 s: %v", d.pending())
+}

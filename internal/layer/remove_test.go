@@ -1,0 +1,179 @@
+package layer
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+func TestARemovedLayersNameIsFreeAtOnceAndItsBlocksFollow(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	release := make(chan struct{})
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "discard") {
+			<-release // slow disk
+		}
+		return nil
+	}
+	must(t, d.Remove(t.Context(), "a"))
+	if d.Exists("a") || len(w.mounts) != 0 {
+		t.Error("the layer is still there")
+	}
+	create(t, d, "a", "") // while the old one's blocks are still being given back
+	close(release)
+	d.settled(t)
+	if len(w.devices) != 2 { // base and the new a
+		t.Errorf("devices %v", w.devices)
+	}
+}
+
+func TestABusyLayerIsRemovedByNameAndItsBlocksFollowLater(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	w.held[d.names.device("a")] = true
+	start := time.Now()
+	must(t, d.Remove(t.Context(), "a"))
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("Remove of a busy layer took %v", took)
+	}
+	create(t, d, "a", "")
+	get(t, d, "a") // the device name is free as well
+	if _, ok := w.devices[2]; !ok {
+		t.Error("the device was deleted although it is open")
+	}
+	w.letGo(d.names.deleted(2))
+	d.settled(t)
+	if _, ok := w.devices[2]; ok {
+		t.Error("the device is still in the pool")
+	}
+}
+
+func TestRemovalGoesOnAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("delete", unix.EIO)
+	must(t, d.Remove(t.Context(), "a"))
+	d.kill()
+	w.failOn("", nil)
+	d = w.mustStart(t)
+	if d.Exists("a") {
+		t.Error("a removed layer came back")
+	}
+	d.settled(t)
+	if len(w.devices) != 1 {
+		t.Errorf("devices %v", w.devices)
+	}
+}
+
+func TestAFailedDiscardDoesNotKeepTheLayer(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("discard", unix.EOPNOTSUPP)
+	must(t, d.Remove(t.Context(), "a"))
+	d.settled(t)
+	if len(w.devices) != 1 {
+		t.Errorf("devices %v", w.devices)
+	}
+}
+
+func TestDiscardCanBeTurnedOff(t *testing.T) {
+	w := newWorld(t)
+	o := w.options()
+	o.Discard = false
+	d := w.mustStartWith(t, o)
+	create(t, d, "a", "")
+	w.took()
+	must(t, d.Remove(t.Context(), "a"))
+	d.settled(t)
+	for _, call := range w.took() {
+		if strings.HasPrefix(call, "discard") {
+			t.Errorf("%s was called", call)
+		}
+	}
+}
+
+func TestADeviceDeletedBehindOurBackDoesNotStopRemoval(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	delete(w.devices, 2)
+	must(t, d.Remove(t.Context(), "a"))
+	d.settled(t)
+}
+
+func TestAnUnmountThatFailsLeavesTheLayer(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	w.failOn("unmount", unix.EIO)
+	mustFail(t, d.Remove(t.Context(), "a"), unix.EIO)
+	if !d.Exists("a") {
+		t.Error("the layer is gone")
+	}
+}
+
+func TestAnUndeletableDeviceIsTriedAgain(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	fails := 2
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "delete") && fails > 0 {
+			fails--
+			return errors.New("not now")
+		}
+		return nil
+	}
+	must(t, d.Remove(t.Context(), "a"))
+	d.settled(t)
+	if _, ok := w.devices[thinpool.DeviceID(2)]; ok || fails != 0 {
+		t.Errorf("devices %v, %d failures left", w.devices, fails)
+	}
+}
+
+func TestRemoveDoesNotWaitForOtherLayers(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "slow", "")
+	create(t, d, "a", "")
+	entered, release := make(chan struct{}), make(chan struct{})
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "mount slow") {
+			close(entered)
+			<-release
+		}
+		return nil
+	}
+	done := make(chan error)
+	go func() { _, err := d.Get(t.Context(), "slow", ""); done <- err }()
+	<-entered
+	// All of it while layer slow is stuck in its mount:
+	get(t, d, "a")
+	create(t, d, "b", "a")
+	must(t, d.Put(t.Context(), "a"))
+	must(t, d.Remove(t.Context(), "b"))
+	if _, err := d.Summary(t.Context()); err != nil {
+		t.Error(err)
+	}
+	infos, err := d.List(t.Context())
+	must(t, err)
+	if i := slices.IndexFunc(infos, func(i Info) bool { return i.ID == "slow" }); i < 0 || !infos[i].Busy {
+		t.Errorf("List = %+v, want layer slow marked busy", infos)
+	}
+	close(release)
+	must(t, <-done)
+}
