@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,10 +62,10 @@ func TestSecondDaemonIsRefusedAndToldOfTheFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err = ListenUnix(path); err == nil {
-		t.Fatal("two listeners on one socket")
+	if _, err = ListenUnix(path); !errors.Is(err, ErrSocketInUse) {
+		t.Fatalf("two listeners on one socket: %v", err)
 	}
-	for _, want := range []string{path, fmt.Sprintf("process %d (", os.Getpid()), "already answers"} {
+	for _, want := range []string{path, fmt.Sprintf("process %d (", os.Getpid()), "stop it first"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q has no %q", err, want)
 		}

@@ -115,7 +115,6 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
 		left := len(s.inFlight)
-		s.cancel()
 		_ = s.http.Close()
 		return fmt.Errorf("shut down with %d calls in flight: %w", left, err)
 	}

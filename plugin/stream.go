@@ -101,12 +101,8 @@ func (c *call) drain(rest *uploadReader) {
 	if rest.err != nil {
 		return
 	}
-	conn := http.NewResponseController(c.w)
-	_ = conn.SetReadDeadline(time.Now().Add(drainTime))
-	if _, err := io.CopyN(io.Discard, rest, drainLimit); errors.Is(err, io.EOF) {
-		_ = conn.SetReadDeadline(time.Time{})
-		return
-	}
-	// The deadline stays: net/http would wait for more of the body without one.
-	c.w.Header().Set("Connection", "close")
+	// The deadline stays for net/http, which reads on before it answers. It
+	// lifts the deadline for the connection's next request.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Now().Add(drainTime))
+	_, _ = io.CopyN(io.Discard, rest, drainLimit)
 }
