@@ -100,6 +100,31 @@ func TestDiffReadsOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// What is shared below nodes of different heights is found too: it can't be
+// read here.
+func TestDiffFindsSharedLeavesAtDifferentDepths(t *testing.T) {
+	m := newImage()
+	var leaves []entry
+	for i := range uint64(10) {
+		leaf := m.node(leafFlag, []entry{{i, number64(i)}}, numberSize)
+		leaves = append(leaves, entry{i, number64(leaf)})
+		if i > 0 { // the first tells the height
+			clear(m.blocks[leaf])
+		}
+	}
+	low := m.node(internalFlag, leaves, numberSize)
+	high := m.node(internalFlag, []entry{
+		{0, number64(m.node(internalFlag, leaves[:5], numberSize))},
+		{5, number64(m.node(internalFlag, leaves[5:], numberSize))},
+	}, numberSize)
+	devices := []entry{{1, number64(low)}, {2, number64(high)}}
+	m.superblock(0, map[int]uint64{mappingRootAt: m.node(leafFlag, devices, numberSize)})
+	r := openFor(t, m.file(t), Open)
+	if got := append(diffOf(t, r, 1, 2), diffOf(t, r, 2, 1)...); got != nil {
+		t.Errorf("got %v", got)
+	}
+}
+
 func TestTheTimeOfAMappingIsNoDifference(t *testing.T) {
 	m := newImage()
 	var devices []entry

@@ -46,6 +46,11 @@ func TestNonsenseIsRefused(t *testing.T) {
 			leaf := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
 			return m.node(internalFlag, []entry{key(0, leaf), key(1, leaf)}, numberSize)
 		},
+		"children that overlap": func(m *image) uint64 {
+			first := m.node(leafFlag, []entry{key(0, 1), key(1, 1)}, numberSize)
+			second := m.node(leafFlag, []entry{key(1, 1), key(2, 1)}, numberSize)
+			return m.node(internalFlag, []entry{key(0, first), key(1, second)}, numberSize)
+		},
 		"an empty child": func(m *image) uint64 {
 			leaf := m.node(leafFlag, nil, numberSize)
 			return m.node(internalFlag, []entry{key(0, leaf), key(1, leaf)}, numberSize)
