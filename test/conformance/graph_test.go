@@ -53,6 +53,8 @@ func runSuite(t *testing.T, driver string) {
 	t.Run("DeepLayerRead128", func(t *testing.T) { graphtest.DriverTestDeepLayerRead(t, 128, driver) })
 	t.Run("DiffApply100", func(t *testing.T) { graphtest.DriverTestDiffApply(t, 100, driver) })
 	t.Run("Changes", func(t *testing.T) { graphtest.DriverTestChanges(t, driver) })
-	// Required: a driver that can't bound a container must not pass by skipping.
+	t.Run("Benchmarks", func(t *testing.T) { runBenchmarksOnce(t, driver) })
+	// Last, because it leaves its layer mounted. Required, because a driver that
+	// can't bound a container must not pass by skipping.
 	t.Run("SetQuota", func(t *testing.T) { graphtest.DriverTestSetQuota(t, driver, true) })
 }
