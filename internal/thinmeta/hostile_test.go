@@ -26,81 +26,84 @@ func openBytes(tb interface{ Fatal(...any) }, dir string, content []byte) (*Read
 	}
 }
 
-// Each case is metadata with right checksums that no kernel writes; some would
-// keep a trusting reader busy for ever.
+// nonsense makes trees with right checksums that no kernel writes; some would
+// keep a trusting reader busy for ever. Each returns its root.
+var nonsense = map[string]func(m *image) uint64{
+	"a node that is its own child": func(m *image) uint64 {
+		at := uint64(len(m.blocks))
+		return m.node(internalFlag, []entry{keyed(0, at)}, numberSize)
+	},
+	"a chain of nodes without end": func(m *image) uint64 {
+		at := m.node(leafFlag, []entry{keyed(5, 1)}, numberSize)
+		for range maxHeight {
+			at = m.node(internalFlag, []entry{keyed(5, at)}, numberSize)
+		}
+		return at
+	},
+	"one child for many keys": func(m *image) uint64 {
+		leaf := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, leaf), keyed(1, leaf)}, numberSize)
+	},
+	"children that overlap": func(m *image) uint64 {
+		first := m.node(leafFlag, []entry{keyed(0, 1), keyed(1, 1)}, numberSize)
+		second := m.node(leafFlag, []entry{keyed(1, 1), keyed(2, 1)}, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, first), keyed(1, second)}, numberSize)
+	},
+	"an empty child": func(m *image) uint64 {
+		leaf := m.node(leafFlag, nil, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, leaf), keyed(1, leaf)}, numberSize)
+	},
+	"an empty internal root": func(m *image) uint64 { return m.node(internalFlag, nil, numberSize) },
+	"an empty internal child": func(m *image) uint64 {
+		leaf := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		first := m.node(internalFlag, []entry{keyed(0, leaf)}, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, first), keyed(1, m.node(internalFlag, nil, numberSize))}, numberSize)
+	},
+	"keys out of order": func(m *image) uint64 {
+		return m.node(leafFlag, []entry{keyed(3, 1), keyed(2, 1)}, numberSize)
+	},
+	"a key twice": func(m *image) uint64 {
+		return m.node(leafFlag, []entry{keyed(3, 1), keyed(3, 1)}, numberSize)
+	},
+	"a key above the highest": func(m *image) uint64 {
+		return m.node(leafFlag, []entry{keyed(maxVirtual+1, 1)}, numberSize)
+	},
+	"leaves at two depths": func(m *image) uint64 {
+		low := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		high := m.node(internalFlag, []entry{keyed(1, m.node(leafFlag, []entry{keyed(1, 1)}, numberSize))}, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, low), keyed(1, high)}, numberSize)
+	},
+	"a child beyond the device": func(m *image) uint64 {
+		leaf := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		return m.node(internalFlag, []entry{keyed(0, leaf), keyed(1, 1<<60)}, numberSize)
+	},
+	"values of another size": func(m *image) uint64 {
+		return m.node(leafFlag, []entry{{0, make([]byte, detailsSize)}}, detailsSize)
+	},
+	"neither leaf nor internal": func(m *image) uint64 { return m.node(0, []entry{keyed(0, 1)}, numberSize) },
+	"the superblock as a node":  func(*image) uint64 { return 0 },
+	"more entries than fit": func(m *image) uint64 {
+		at := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		binary.LittleEndian.PutUint32(m.blocks[at][entriesAt:], 1<<30)
+		binary.LittleEndian.PutUint32(m.blocks[at][maxEntriesAt:], 1<<31)
+		m.seal(at, nodeSalt)
+		return at
+	},
+	"more entries than room": func(m *image) uint64 {
+		at := m.node(leafFlag, []entry{keyed(0, 1)}, numberSize)
+		binary.LittleEndian.PutUint32(m.blocks[at][entriesAt:], 300)
+		m.seal(at, nodeSalt)
+		return at
+	},
+}
+
+func keyed(k, child uint64) entry { return entry{k, number64(child)} }
+
 func TestNonsenseIsRefused(t *testing.T) {
-	key := func(k, child uint64) entry { return entry{k, number64(child)} }
-	for name, root := range map[string]func(m *image) uint64{
-		"a node that is its own child": func(m *image) uint64 {
-			at := uint64(len(m.blocks))
-			return m.node(internalFlag, []entry{key(0, at)}, numberSize)
-		},
-		"a chain of nodes without end": func(m *image) uint64 {
-			at := m.node(leafFlag, []entry{key(5, 1)}, numberSize)
-			for range maxHeight {
-				at = m.node(internalFlag, []entry{key(5, at)}, numberSize)
-			}
-			return at
-		},
-		"one child for many keys": func(m *image) uint64 {
-			leaf := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			return m.node(internalFlag, []entry{key(0, leaf), key(1, leaf)}, numberSize)
-		},
-		"children that overlap": func(m *image) uint64 {
-			first := m.node(leafFlag, []entry{key(0, 1), key(1, 1)}, numberSize)
-			second := m.node(leafFlag, []entry{key(1, 1), key(2, 1)}, numberSize)
-			return m.node(internalFlag, []entry{key(0, first), key(1, second)}, numberSize)
-		},
-		"an empty child": func(m *image) uint64 {
-			leaf := m.node(leafFlag, nil, numberSize)
-			return m.node(internalFlag, []entry{key(0, leaf), key(1, leaf)}, numberSize)
-		},
-		"an empty internal root": func(m *image) uint64 { return m.node(internalFlag, nil, numberSize) },
-		"an empty internal child": func(m *image) uint64 {
-			leaf := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			first := m.node(internalFlag, []entry{key(0, leaf)}, numberSize)
-			return m.node(internalFlag, []entry{key(0, first), key(1, m.node(internalFlag, nil, numberSize))}, numberSize)
-		},
-		"keys out of order": func(m *image) uint64 {
-			return m.node(leafFlag, []entry{key(3, 1), key(2, 1)}, numberSize)
-		},
-		"a key twice": func(m *image) uint64 {
-			return m.node(leafFlag, []entry{key(3, 1), key(3, 1)}, numberSize)
-		},
-		"a key above the highest": func(m *image) uint64 {
-			return m.node(leafFlag, []entry{key(maxVirtual+1, 1)}, numberSize)
-		},
-		"leaves at two depths": func(m *image) uint64 {
-			low := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			high := m.node(internalFlag, []entry{key(1, m.node(leafFlag, []entry{key(1, 1)}, numberSize))}, numberSize)
-			return m.node(internalFlag, []entry{key(0, low), key(1, high)}, numberSize)
-		},
-		"a child beyond the device": func(m *image) uint64 {
-			leaf := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			return m.node(internalFlag, []entry{key(0, leaf), key(1, 1<<60)}, numberSize)
-		},
-		"values of another size": func(m *image) uint64 {
-			return m.node(leafFlag, []entry{{0, make([]byte, detailsSize)}}, detailsSize)
-		},
-		"neither leaf nor internal": func(m *image) uint64 { return m.node(0, []entry{key(0, 1)}, numberSize) },
-		"the superblock as a node":  func(*image) uint64 { return 0 },
-		"more entries than fit": func(m *image) uint64 {
-			at := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			binary.LittleEndian.PutUint32(m.blocks[at][entriesAt:], 1<<30)
-			binary.LittleEndian.PutUint32(m.blocks[at][maxEntriesAt:], 1<<31)
-			m.seal(at, nodeSalt)
-			return at
-		},
-		"more entries than room": func(m *image) uint64 {
-			at := m.node(leafFlag, []entry{key(0, 1)}, numberSize)
-			binary.LittleEndian.PutUint32(m.blocks[at][entriesAt:], 300)
-			m.seal(at, nodeSalt)
-			return at
-		},
-	} {
+	for name, root := range nonsense {
 		t.Run(name, func(t *testing.T) {
 			m := newImage()
-			devices := []entry{key(1, root(m)), key(2, m.node(leafFlag, []entry{key(0, 9<<timeBits)}, numberSize))}
+			devices := []entry{keyed(1, root(m)), keyed(2, m.node(leafFlag, []entry{keyed(0, 9<<timeBits)}, numberSize))}
 			m.superblock(0, map[int]uint64{mappingRootAt: m.node(leafFlag, devices, numberSize)})
 			r := openFor(t, m.file(t), Open)
 			for what, err := range map[string]error{
