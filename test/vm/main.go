@@ -66,6 +66,8 @@ func dispatch(ctx context.Context, args []string, out io.Writer) error {
 		return runScripts(ctx, env, args[1:])
 	case "shell":
 		return runShell(ctx, env, args[1:])
+	case "test":
+		return runTests(ctx, env, args[1:])
 	case "help", "-h", "--help":
 		_, err := io.WriteString(out, usage)
 		return err

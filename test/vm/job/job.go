@@ -34,7 +34,7 @@ const DefaultTimeout = 10 * time.Minute
 // Limit is the time the job may take.
 func (j Job) Limit() time.Duration {
 	if j.Timeout > 0 {
-		return time.Duration(j.Timeout)
+		return j.Timeout.Std()
 	}
 	return DefaultTimeout
 }
@@ -75,9 +75,12 @@ const (
 // Duration is a time.Duration written as "90s" or "5m" in JSON.
 type Duration time.Duration
 
+// Std is d for the standard library.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
 // MarshalText implements encoding.TextMarshaler.
 func (d Duration) MarshalText() ([]byte, error) {
-	return []byte(time.Duration(d).String()), nil
+	return []byte(d.Std().String()), nil
 }
 
 // UnmarshalText implements encoding.TextUnmarshaler.

@@ -1,0 +1,58 @@
+package suite
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dmthin/dmthin/test/vm/job"
+)
+
+// Options say how the tests are compiled and run.
+type Options struct {
+	Tags    []string
+	Race    bool
+	Run     string // pattern for -test.run; empty for the tests that need the tags
+	Timeout time.Duration
+	Env     []string
+}
+
+// ID is the package's name as a file or job name.
+func (p Package) ID() string { return strings.ReplaceAll(p.Name, "/", "-") }
+
+// Compile builds p's test binary at path.
+func (p Package) Compile(ctx context.Context, path string, o Options) error {
+	args := []string{"test", "-c", "-o", path, "-tags", strings.Join(o.Tags, ",")}
+	if o.Race {
+		args = append(args, "-race")
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, ".")...)
+	cmd.Dir = p.Dir
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile the tests of %s: %w\n%s", p.Name, err, said)
+	}
+	return nil
+}
+
+// Job is the run of p's compiled tests, found at path on the machine.
+func (p Package) Job(path string, o Options) job.Job {
+	run := o.Run
+	if run == "" {
+		run = "^(" + strings.Join(p.Tests, "|") + ")$"
+	}
+	return job.Job{
+		Name: p.ID(),
+		Command: []string{
+			path, "-test.v=test2json", "-test.paniconexit0", "-test.run=" + run,
+			"-test.timeout=" + o.Timeout.String(),
+		},
+		Dir: p.Dir, Env: o.Env,
+		Timeout: job.Duration(o.Timeout + time.Minute), // the binary tells more about its own timeout
+	}
+}
+
+// Path is where p's binary is below dir.
+func (p Package) Path(dir string) string { return filepath.Join(dir, p.ID()+".test") }
