@@ -1,0 +1,68 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// manual returns the page for users, and the first three cells of its tables'
+// rows by option.
+func manual(t *testing.T) (page string, rows map[string][]string) {
+	t.Helper()
+	raw, err := os.ReadFile("../../docs/options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, rows = string(raw), map[string][]string{}
+	for line := range strings.Lines(page) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if strings.HasPrefix(line, "| `") && len(cells) == 6 {
+			rows[strings.Trim(cells[0], "`")] = cells[1:3]
+		}
+	}
+	return page, rows
+}
+
+func TestManualShowsEveryOptionAsItIs(t *testing.T) {
+	page, rows := manual(t)
+	for _, opt := range Table() {
+		if !opt.Supported() {
+			if rows[opt.Name] != nil || !strings.Contains(page, "`"+opt.Name+"`") {
+				t.Errorf("%s is not shown as refused", opt.Name)
+			}
+			continue
+		}
+		want := []string{opt.Default, opt.Accepts}
+		if opt.Default == "" {
+			want[0] = "–"
+		}
+		if got := strings.Join(rows[opt.Name], " | "); got != strings.Join(want, " | ") {
+			t.Errorf("%s is shown as %q, but is %q", opt.Name, got, want)
+		}
+		delete(rows, opt.Name)
+	}
+	delete(rows, "size")
+	if len(rows) > 0 {
+		t.Errorf("the page shows options that there are not: %v", rows)
+	}
+}
+
+// A default that the table states must be the one that Parse uses.
+func TestTableStatesTheDefaults(t *testing.T) {
+	for _, opt := range Table() {
+		given, err := Parse([]string{opt.Name + "=" + opt.Default})
+		if err != nil {
+			continue // in words, or none
+		}
+		given.BaseSizeSet, given.BlockSizeSet, given.BlkDiscardSet = false, false, false
+		if given.Filesystem == DefaultFilesystem {
+			given.Filesystem = ""
+		}
+		if diff := cmp.Diff(defaults(), given); diff != "" {
+			t.Errorf("%s=%s is not what Parse uses without it:\n%s", opt.Name, opt.Default, diff)
+		}
+	}
+}
