@@ -1,0 +1,54 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"testing"
+)
+
+// dockerfile has the steps that storage drivers get wrong: files deleted,
+// renamed and replaced by other layers than those that made them, and files
+// out of an image that nothing is built on.
+const dockerfile = `FROM busybox AS made
+RUN mkdir -p /out/sub && echo one >/out/one && echo two >/out/two && echo deep >/out/sub/deep
+RUN rm /out/one && mv /out/two /out/renamed && mv /out/sub /out/moved && chmod 700 /out/moved
+FROM busybox
+COPY --from=odd /odd/owned /copied
+COPY --from=made /out /out
+COPY context.txt /
+RUN mv /copied /owned && ln -s /out/renamed /link
+RUN rm -r /out/moved && mkdir /out/moved && echo fresh >/out/moved/fresh
+WORKDIR /work
+CMD ["/bin/cat", "/link"]
+`
+
+// built is what a shell finds in the image afterwards.
+const built = `/context.txt
+/link
+/out
+/out/moved
+/out/moved/fresh
+/out/renamed
+/owned
+/work
+twofreshcontexto755`
+
+// build builds the same image twice: the second time everything comes from
+// the cache, and the image is the same.
+func build(t *testing.T, s *stack, name, builder string) {
+	context := tarOf(t, regular("Dockerfile", dockerfile), regular("context.txt", "context"))
+	once := func() string {
+		s.runWith(t, []string{builder}, bytes.NewReader(context), "build", "-q", "--network", "none", "-t", name, "-")
+		return s.run(t, "image", "inspect", "--format", "{{.Id}}", name)
+	}
+	first := once()
+	look := `find /context.txt /link /out /owned /work | sort
+printf %s "$(cat /link)" "$(cat /out/moved/fresh)" "$(cat /context.txt)" "$(cat /owned)" "$(stat -c %a /out/moved)"`
+	if got := s.foreground(t, name, "{ "+look+"; } 2>&1"); got != built {
+		t.Errorf("the built image shows\n%s\nwant\n%s", got, built)
+	}
+	if second := once(); second != first {
+		t.Errorf("built again from the cache: image %s, before %s", second, first)
+	}
+}

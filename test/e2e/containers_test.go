@@ -1,0 +1,86 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// runContainers uses a container in all the ways the docker command has, and
+// commits the image "committed" from it.
+func runContainers(t *testing.T, s *stack) {
+	s.background(t, "worker", "odd", "echo written >/log; sleep 1000")
+	s.shell(t, "worker", "echo more >>/log; rm /odd/setuid; mv /odd/owned /odd/moved; chmod 600 /odd/capable; mkdir /new; dd if=/dev/zero of=/new/big bs=64k count=32 2>/dev/null")
+	copyInAndOut(t, s)
+	changesAreListed(t, s)
+	sizesAreShown(t, s)
+	graphDriverData(t, s)
+	s.run(t, "commit", "worker", "committed")
+	if got := s.foreground(t, "committed", "cat /log /copied /odd/moved; ls /odd/setuid 2>/dev/null; ls /new"); got != "written\nmore\nfrom outside\nobig" {
+		t.Errorf("the committed image shows %q", got)
+	}
+	s.run(t, "rm", "-f", "worker")
+}
+
+func copyInAndOut(t *testing.T, s *stack) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "copied")
+	if err := os.WriteFile(file, []byte("from outside\n"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, "cp", file, "worker:/copied")
+	s.run(t, "cp", "worker:/log", filepath.Join(dir, "log"))
+	if got, err := os.ReadFile(filepath.Join(dir, "log")); err != nil || string(got) != "written\nmore\n" {
+		t.Errorf("docker cp brought %q, %v", got, err)
+	}
+}
+
+func changesAreListed(t *testing.T, s *stack) {
+	t.Helper()
+	want := []string{
+		"A /copied", "A /log", "A /new", "A /new/big", "A /odd/moved", "C /odd", "C /odd/capable", "D /odd/owned", "D /odd/setuid",
+	}
+	got := strings.Split(s.run(t, "diff", "worker"), "\n")
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docker diff (-want +got):\n%s", diff)
+	}
+}
+
+// sizesAreShown looks for the 2 MiB and little more that the container wrote.
+func sizesAreShown(t *testing.T, s *stack) {
+	t.Helper()
+	if got := s.run(t, "ps", "-s", "--format", "{{.Size}}"); !strings.HasPrefix(got, "2.1MB (virtual ") {
+		t.Errorf("docker ps -s says %q", got)
+	}
+	for _, line := range strings.Split(s.run(t, "system", "df", "--format", "{{.Type}} {{.TotalCount}} {{.Size}}"), "\n") {
+		if strings.HasPrefix(line, "Containers") && line != "Containers 1 2.097MB" && !strings.HasPrefix(line, "Containers 1 2.1MB") {
+			t.Errorf("docker system df says %q", line)
+		}
+	}
+}
+
+// graphDriverData checks docker inspect: the container's device is active
+// under that name, and not the image's.
+func graphDriverData(t *testing.T, s *stack) {
+	t.Helper()
+	container := s.container(t, "worker").GraphDriver
+	if container.Name != "dmthin" || container.Data["DeviceSize"] != "1073741824" {
+		t.Errorf("GraphDriver of the container: %+v", container)
+	}
+	if name := container.Data["DeviceName"]; !slices.Contains(deviceNames(t), "device "+name) {
+		t.Errorf("the container's device %q is not active: %s", name, deviceNames(t))
+	}
+	var image struct{ GraphDriver graphDriver }
+	s.inspect(t, "image", "odd", &image)
+	if id := image.GraphDriver.Data["DeviceId"]; id == "" || id == container.Data["DeviceId"] {
+		t.Errorf("image and container both have device ID %q", id)
+	}
+}

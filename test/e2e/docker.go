@@ -1,0 +1,149 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// dockerdConfig says how a dockerd is run.
+type dockerdConfig struct {
+	Name    string   // of its log, socket and runtime folder; two that run at once need two names
+	Root    string   // data-root
+	Driver  string   // storage driver
+	Options []string // storage options
+	Flags   []string // further flags
+}
+
+// dockerd is a real Docker daemon, with a network of its own for none of its
+// containers.
+type dockerd struct {
+	dockerdConfig
+	docker // the command, as its client
+
+	proc *process
+}
+
+// startDockerd starts dockerd and waits until it answers. At the test's end it
+// is killed if it still runs, and what it mounted is unmounted.
+func startDockerd(tb testing.TB, c dockerdConfig) *dockerd {
+	tb.Helper()
+	d := newDockerd(tb, c)
+	d.start(tb)
+	return d
+}
+
+// newDockerd prepares what startDockerd starts.
+func newDockerd(tb testing.TB, c dockerdConfig) *dockerd {
+	tb.Helper()
+	runtime := filepath.Join(env.run, c.Name)
+	if err := os.MkdirAll(runtime, 0o711); err != nil {
+		tb.Fatal(err)
+	}
+	d := &dockerd{dockerdConfig: c, docker: docker{
+		socket: filepath.Join(runtime, "docker.sock"),
+		home:   filepath.Join(runtime, "home"),
+	}}
+	tb.Cleanup(func() {
+		if d.proc != nil && d.proc.running() {
+			d.proc.kill(tb)
+		}
+	})
+	return d
+}
+
+// launch starts dockerd and does not wait.
+func (d *dockerd) launch(tb testing.TB) {
+	tb.Helper()
+	runtime := filepath.Join(env.run, d.Name)
+	args := []string{
+		"--experimental", "--iptables=false", "--bridge=none",
+		"--storage-driver=" + d.Driver, "--data-root=" + d.Root,
+		"--exec-root=" + filepath.Join(runtime, "exec"), "--pidfile=" + filepath.Join(runtime, "docker.pid"),
+		"--host=unix://" + d.socket,
+	}
+	for _, option := range d.Options {
+		args = append(args, "--storage-opt="+option)
+	}
+	d.proc = startProcess(tb, d.Name, nil, "dockerd", append(args, d.Flags...)...)
+}
+
+// start runs dockerd, for the first time or again, and waits until it answers.
+func (d *dockerd) start(tb testing.TB) {
+	tb.Helper()
+	d.launch(tb)
+	eventually(tb, 2*time.Minute, "dockerd answers", func() bool {
+		if !d.proc.running() {
+			tb.Fatalf("dockerd ended: %v\n%s", d.proc.err, d.proc.logTail())
+		}
+		return d.answers()
+	})
+}
+
+// answers asks dockerd for a sign of life.
+func (d *dockerd) answers() bool {
+	client := http.Client{Transport: unixTransport(d.socket), Timeout: 5 * time.Second}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("http://docker/_ping")
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
+
+func unixTransport(socket string) *http.Transport {
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+}
+
+// stop ends dockerd as an operator does.
+func (d *dockerd) stop(tb testing.TB) {
+	tb.Helper()
+	d.proc.stop(tb)
+}
+
+// restart stops dockerd and starts it again, with more storage options.
+func (d *dockerd) restart(tb testing.TB, options ...string) {
+	tb.Helper()
+	d.stop(tb)
+	d.Options = append(d.Options, options...)
+	d.start(tb)
+}
+
+// removeRoot deletes a data-root that no dockerd uses any more. Mounts below it
+// belong to leaks that a test has reported, and would keep it.
+func removeRoot(tb testing.TB, root string) {
+	tb.Helper()
+	for _, m := range mountsBelow(tb, root) {
+		if err := unix.Unmount(m, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			tb.Errorf("unmount %s: %v", m, err)
+		}
+	}
+	if err := os.RemoveAll(root); err != nil {
+		tb.Error(err)
+	}
+}
+
+// freshRoot names a data-root that is empty now and deleted at the test's end.
+// A failed test's is deleted by the next that wants the name: space is scarce.
+func freshRoot(tb testing.TB, name string) string {
+	tb.Helper()
+	root := filepath.Join(env.data, name)
+	removeRoot(tb, root)
+	if err := os.MkdirAll(root, 0o711); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { removeRoot(tb, root) })
+	return root
+}

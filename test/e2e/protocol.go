@@ -1,0 +1,158 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// driverClient calls the storage driver as dockerd does, for what the docker
+// command can't ask: to look into layers, and to keep one busy.
+type driverClient struct {
+	http http.Client
+	// hostPath turns a path that the driver returns into one of this machine.
+	hostPath func(string) string
+}
+
+func newDriverClient(socket string, hostPath func(string) string) *driverClient {
+	return &driverClient{http: http.Client{Transport: unixTransport(socket)}, hostPath: hostPath}
+}
+
+// call sends one request with a JSON body and decodes the answer.
+func (c *driverClient) call(method string, request, answer any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	response, err := c.post(context.Background(), method, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return decodeAnswer(method, response.Body, answer)
+}
+
+func (c *driverClient) post(ctx context.Context, method string, body io.Reader) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://driver/GraphDriver."+method, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(request)
+}
+
+func decodeAnswer(method string, body io.Reader, answer any) error {
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", method, err)
+	}
+	var failure struct{ Err string }
+	if err := json.Unmarshal(text, &failure); err != nil {
+		return fmt.Errorf("%s: %w: %s", method, err, text)
+	}
+	if failure.Err != "" {
+		return fmt.Errorf("%s: %s", method, failure.Err)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(text, answer)
+}
+
+type layerRequest struct {
+	ID     string
+	Parent string `json:",omitempty"`
+}
+
+func (c *driverClient) create(id, parent string) error {
+	return c.call("CreateReadWrite", layerRequest{ID: id, Parent: parent}, nil)
+}
+
+func (c *driverClient) remove(id string) error { return c.call("Remove", layerRequest{ID: id}, nil) }
+
+func (c *driverClient) put(id string) error { return c.call("Put", layerRequest{ID: id}, nil) }
+
+// get mounts a layer and returns its folder on this machine.
+func (c *driverClient) get(id string) (string, error) {
+	var answer struct{ Dir string }
+	if err := c.call("Get", layerRequest{ID: id}, &answer); err != nil {
+		return "", err
+	}
+	return c.hostPath(answer.Dir), nil
+}
+
+// applyDiff fills a layer from a tar.
+func (c *driverClient) applyDiff(id, parent string, tar io.Reader) error {
+	method := fmt.Sprintf("ApplyDiff?id=%s&parent=%s", id, parent)
+	response, err := c.post(context.Background(), method, tar)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	return decodeAnswer("ApplyDiff", response.Body, nil)
+}
+
+// readLayer reads the tree of a layer.
+func (c *driverClient) readLayer(tb testing.TB, id string) tree {
+	tb.Helper()
+	dir, err := c.get(id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	content := readTree(tb, dir)
+	if err := c.put(id); err != nil {
+		tb.Error(err)
+	}
+	return content
+}
+
+// layerIDs names all layers that dockerd knows: those of images, and those of
+// containers.
+func layerIDs(tb testing.TB, d *dockerd) []string {
+	tb.Helper()
+	var ids []string
+	for _, pattern := range []string{"sha256/*/cache-id", "mounts/*/mount-id", "mounts/*/init-id"} {
+		files, err := filepath.Glob(filepath.Join(d.Root, "image", d.Driver, "layerdb", pattern))
+		if err != nil {
+			tb.Fatal(err)
+		}
+		for _, file := range files {
+			id, err := os.ReadFile(file)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			ids = append(ids, string(id))
+		}
+	}
+	return ids
+}
+
+// readLayers reads the trees of all layers that dockerd knows.
+func (c *driverClient) readLayers(tb testing.TB, d *dockerd) map[string]tree {
+	tb.Helper()
+	layers := map[string]tree{}
+	for _, id := range layerIDs(tb, d) {
+		layers[id] = c.readLayer(tb, id)
+	}
+	return layers
+}
+
+// requireSameLayers fails where layers are missing or differ.
+func requireSameLayers(tb testing.TB, want, got map[string]tree) {
+	tb.Helper()
+	for id, before := range want {
+		after, ok := got[id]
+		if !ok {
+			tb.Errorf("layer %s is gone", id)
+			continue
+		}
+		requireSameTree(tb, "layer "+id, before, after)
+	}
+}
