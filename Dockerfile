@@ -26,7 +26,7 @@ RUN make build ${VERSION:+VERSION=${VERSION}}
 
 FROM ${BASE} AS plugin
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends e2fsprogs libdevmapper1.02.1 util-linux xfsprogs
+    apt-get install -y --no-install-recommends e2fsprogs libdevmapper1.02.1 xfsprogs
 WORKDIR /src
 COPY config.json ./
 COPY scripts/plugin-rootfs scripts/
