@@ -88,8 +88,9 @@ func removeStale(path string) error {
 	}
 	conn, err := net.DialTimeout("unix", path, dialTime)
 	if err == nil {
-		defer conn.Close()
-		return fmt.Errorf("%w: %s answers there; stop it first, or choose another socket", ErrSocketInUse, peer(conn))
+		other := peer(conn)
+		_ = conn.Close()
+		return fmt.Errorf("%w: %s answers there; stop it first, or choose another socket", ErrSocketInUse, other)
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) {
 		return fmt.Errorf("find out whether another daemon answers there: %w", err)

@@ -143,8 +143,8 @@ func TestCallsOnDifferentConnectionsRunSideBySide(t *testing.T) {
 
 func TestCallIsCancelledWhenItsClientGoes(t *testing.T) {
 	f, entered, _ := blocked()
-	ended := make(chan error, 1)
-	d := serve(t, f, WithObserver(func(string, time.Duration, error) { ended <- nil }))
+	ended := make(chan struct{}, 1)
+	d := serve(t, f, WithObserver(func(string, time.Duration, error) { ended <- struct{}{} }))
 	conn, err := net.Dial("unix", d.socket)
 	if err != nil {
 		t.Fatal(err)

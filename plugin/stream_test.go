@@ -67,7 +67,7 @@ func TestLateDiffErrorBreaksTheStream(t *testing.T) {
 			if n, err := io.Copy(io.Discard, resp.Body); err == nil {
 				t.Errorf("the client read %d bytes and an orderly end", n)
 			}
-			d.fakeDriver.diff = nil
+			d.diff = nil
 			if code, _ := d.post(t, "GraphDriver.Put", strings.NewReader(`{"ID":"a"}`)); code != http.StatusOK {
 				t.Errorf("the next call got %d", code)
 			}
