@@ -372,7 +372,7 @@ func (w *world) LimitTree(_ context.Context, _, dir string, bytes int64) error {
 	return w.simple("limit %s %d", filepath.Base(filepath.Dir(dir)), bytes)
 }
 
-func (w *world) SetNoSpaceRetries(_ thinpool.Device, retries uint) error {
+func (w *world) SetNoSpaceRetries(_ string, retries uint) error {
 	return w.simple("retries %d", retries)
 }
 

@@ -105,7 +105,7 @@ func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Devic
 	}
 	l.mounted = want
 	if s.fs == filesystem.XFS && s.opts.XFSNoSpaceRetries != nil {
-		if err := s.sys.Resizer.SetNoSpaceRetries(device, *s.opts.XFSNoSpaceRetries); err != nil {
+		if err := s.sys.Resizer.SetNoSpaceRetries(device.Path, *s.opts.XFSNoSpaceRetries); err != nil {
 			return err
 		}
 	}

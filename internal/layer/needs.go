@@ -70,7 +70,7 @@ type Resizer interface {
 	Grow(ctx context.Context, device, dir string, t filesystem.Type) error
 	Shrink(ctx context.Context, device string, t filesystem.Type, size int64) error
 	LimitTree(ctx context.Context, device, dir string, bytes int64) error
-	SetNoSpaceRetries(d thinpool.Device, retries uint) error
+	SetNoSpaceRetries(device string, retries uint) error
 }
 
 // Side is one of the two layers that a Differ compares. It names the thin

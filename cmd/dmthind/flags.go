@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/sirupsen/logrus"
+	"github.com/spf13/cobra"
+
+	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/version"
+	"github.com/dmthin/dmthin/plugin"
+)
+
+// Exit codes. The systemd unit does not restart the daemon after exitRefused:
+// only an operator can help then.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+	exitRefused = 3
+)
+
+// settings are the daemon's own; how the pool is made comes from dockerd.
+type settings struct {
+	socket      string
+	state       string
+	initRecord  string
+	adminSocket string
+	logLevel    string
+	logFormat   string
+}
+
+func run(args []string) int {
+	var set settings
+	ran := false
+	cmd := newCommand(&set, func(ctx context.Context) error {
+		ran = true
+		return serve(ctx, set)
+	})
+	cmd.SetArgs(args)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := cmd.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case !ran:
+		fmt.Fprintf(os.Stderr, "dmthind: %v; see dmthind --help\n", err)
+		return exitUsage
+	case errors.Is(err, errNotRoot), errors.Is(err, plugin.ErrSocketInUse), errors.Is(err, state.ErrLocked):
+		logrus.Error(err)
+		return exitRefused
+	default:
+		logrus.Error(err)
+		return exitFailure
+	}
+}
+
+func newCommand(set *settings, serve func(context.Context) error) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dmthind",
+		Short: "Docker's devicemapper storage as a graphdriver plugin",
+		Long: `dmthind keeps image layers and containers as thin devices in a device-mapper
+thin pool, and serves them to dockerd as the storage driver "dmthin".
+
+Without flags it is the host daemon. dockerd, started with
+--experimental --storage-driver=dmthin, finds it by its socket and tells it
+where its data lives and which dm.* options to use.`,
+		Example: `  # the host daemon, as the systemd unit runs it
+  dmthind
+
+  # a second instance for tests, apart from everything else
+  dmthind --socket /run/docker/plugins/try.sock --state /srv/try --init-record /run/try.json`,
+		Args:          cobra.NoArgs,
+		Version:       version.Get().Version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context()) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&set.socket, "socket", "/run/docker/plugins/dmthin.sock", "`path` of the socket for dockerd; its name is the driver's name")
+	f.StringVar(&set.state, "state", "", "`directory` of records and loop files (default: the directory dockerd names in Init, <data-root>/dmthin)")
+	f.StringVar(&set.initRecord, "init-record", "/run/dmthin/init.json", "`file` that remembers dockerd's Init, which it never repeats after a crash of dmthind")
+	f.StringVar(&set.adminSocket, "admin-socket", "", "`path` of the socket for the dmthin command (default: admin.sock in the state directory)")
+	f.StringVar(&set.logLevel, "log-level", env("DMTHIN_LOG_LEVEL", "info"), "error, warning, info, debug or trace; also DMTHIN_LOG_LEVEL")
+	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "text or json; also DMTHIN_LOG_FORMAT")
+	return cmd
+}
+
+func env(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+func newLogger(set settings) (*logrus.Logger, error) {
+	log := logrus.StandardLogger()
+	level, err := logrus.ParseLevel(set.logLevel)
+	if err != nil {
+		return nil, fmt.Errorf("--log-level %q: use error, warning, info, debug or trace", set.logLevel)
+	}
+	log.SetLevel(level)
+	switch set.logFormat {
+	case "text":
+		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})
+	case "json":
+		log.SetFormatter(&logrus.JSONFormatter{})
+	default:
+		return nil, fmt.Errorf("--log-format %q: use text or json", set.logFormat)
+	}
+	return log, nil
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/docker/go-units"
+
+	"github.com/dmthin/dmthin/internal/dm"
+)
+
+// usage is the pool's space in bytes.
+type usage struct {
+	dataUsed, dataTotal, dataAvailable             int64
+	metadataUsed, metadataTotal, metadataAvailable int64
+}
+
+// metadataBlock is dm-thin's metadata block size in bytes.
+const metadataBlock = 4096
+
+// usage reads the pool's space. What is available is no more than the host
+// filesystem that holds the loop files has left.
+func (i *instance) usage(ctx context.Context) (usage, error) {
+	status, err := i.pool.Status(ctx)
+	if err != nil {
+		return usage{}, err
+	}
+	u := usage{
+		dataUsed:      int64(status.DataUsed) * status.BlockSize,
+		dataTotal:     int64(status.DataTotal) * status.BlockSize,
+		metadataUsed:  int64(status.MetadataUsed) * metadataBlock,
+		metadataTotal: int64(status.MetadataTotal) * metadataBlock,
+	}
+	host, err := i.backend.HostFree()
+	if err != nil {
+		return usage{}, err
+	}
+	u.dataAvailable = min(u.dataTotal-u.dataUsed, host)
+	u.metadataAvailable = min(u.metadataTotal-u.metadataUsed, host)
+	return u, nil
+}
+
+// Status returns what `docker info` shows: the lines of Docker's own driver, in
+// its order and formats, since scripts read them.
+func (d *driver) Status(ctx context.Context) ([][2]string, error) {
+	i, leave, err := d.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	sum, err := i.layers.Summary(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u, err := i.usage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows := [][2]string{
+		{"Pool Name", i.pool.Name()},
+		{"Pool Blocksize", size(sum.Pool.BlockSize)},
+		{"Base Device Size", size(sum.BaseSize)},
+		{"Backing Filesystem", string(sum.Filesystem)},
+		{"Udev Sync Supported", strconv.FormatBool(i.udevSync)},
+		{"Data file", i.backend.DataDevice()},
+		{"Metadata file", i.backend.MetadataDevice()},
+		{"Data loop file", i.backend.DataFile()},
+		{"Metadata loop file", i.backend.MetadataFile()},
+		{"Data Space Used", size(u.dataUsed)},
+		{"Data Space Total", size(u.dataTotal)},
+		{"Data Space Available", size(u.dataAvailable)},
+		{"Metadata Space Used", size(u.metadataUsed)},
+		{"Metadata Space Total", size(u.metadataTotal)},
+		{"Metadata Space Available", size(u.metadataAvailable)},
+		{"Thin Pool Minimum Free Space", size(sum.MinFreeBytes)},
+		{"Deferred Removal Enabled", strconv.FormatBool(i.deferred.removal)},
+		{"Deferred Deletion Enabled", strconv.FormatBool(i.deferred.deletion)},
+		{"Deferred Deleted Device Count", strconv.Itoa(sum.WaitingDeletions)},
+	}
+	if library, err := dm.LibraryVersion(); err == nil {
+		rows = append(rows, [2]string{"Library Version", library})
+	}
+	for _, problem := range sum.Problems {
+		rows = append(rows, [2]string{"Problem", problem})
+	}
+	return rows, nil
+}
+
+// size formats bytes as Docker's driver did: decimal units, four digits.
+func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
+
+// Metadata returns what `docker inspect` shows as GraphDriver data.
+func (d *driver) Metadata(ctx context.Context, id string) (map[string]string, error) {
+	i, leave, err := d.enter()
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	info, err := i.layers.Info(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"DeviceId":   strconv.FormatUint(uint64(info.DeviceID), 10),
+		"DeviceSize": strconv.FormatInt(info.Size, 10),
+		"DeviceName": info.DeviceName,
+	}, nil
+}
+
+// blockSize is what the pool is to be opened with. Without dm.blocksize a pool
+// keeps the block size it was made with.
+func (i *instance) blockSize(fresh bool) (int64, error) {
+	if fresh || i.options.BlockSizeSet {
+		return i.options.BlockSize, nil
+	}
+	existing, err := poolBlockSize(i.backend.MetadataDevice())
+	if err != nil {
+		return 0, fmt.Errorf("find the pool's block size: %w", err)
+	}
+	return existing, nil
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/moby/sys/user"
+
+	"github.com/dmthin/dmthin/internal/diff"
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/layer"
+	"github.com/dmthin/dmthin/internal/thinmeta"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// newSystem puts together what the layer store stands on.
+func newSystem(pool *thinpool.Pool, metadataDevice string) layer.System {
+	return layer.System{
+		Pool:      pool,
+		Devices:   pool,
+		Freezer:   pool,
+		Inventory: inventory{pool, metadataDevice},
+		Mounter:   kernelFS{},
+		Formatter: kernelFS{},
+		Resizer:   kernelFS{},
+		Differ:    walk{},
+		Archiver:  archive{},
+	}
+}
+
+// inventory reads what the pool holds from its own metadata.
+type inventory struct {
+	*thinpool.Pool
+	metadataDevice string
+}
+
+// Existing reads a metadata snapshot, the only way to see a live pool's
+// devices. One left held by a dead process is released first: a pool can hold
+// only one.
+func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
+	status, err := i.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if status.HeldRoot != 0 {
+		if err := i.ReleaseMetadataSnapshot(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.ReserveMetadataSnapshot(ctx); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, i.ReleaseMetadataSnapshot(context.WithoutCancel(ctx))) }()
+	return readDevices(ctx, i.metadataDevice)
+}
+
+func readDevices(ctx context.Context, metadataDevice string) (_ map[thinpool.DeviceID]uint64, err error) {
+	metadata, err := thinmeta.OpenHeld(metadataDevice)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, metadata.Close()) }()
+	devices, err := metadata.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	existing := make(map[thinpool.DeviceID]uint64, len(devices))
+	for _, d := range devices {
+		existing[thinpool.DeviceID(d.ID)] = d.TransactionID
+	}
+	return existing, nil
+}
+
+// poolBlockSize reads the block size of the pool that a metadata device
+// describes, in bytes.
+func poolBlockSize(metadataDevice string) (_ int64, err error) {
+	metadata, err := thinmeta.Open(metadataDevice)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, metadata.Close()) }()
+	return metadata.Superblock().BlockSize, nil
+}
+
+// kernelFS is package filesystem as the layer store sees it.
+type kernelFS struct{}
+
+func (kernelFS) Mount(ctx context.Context, device, dir string, t filesystem.Type, o filesystem.MountOptions) error {
+	return filesystem.Mount(ctx, device, dir, t, o)
+}
+
+func (kernelFS) MakeWritable(ctx context.Context, dir string) error {
+	return filesystem.MakeWritable(ctx, dir)
+}
+
+func (kernelFS) Unmount(ctx context.Context, dir string) (bool, error) {
+	return filesystem.Unmount(ctx, dir)
+}
+
+func (kernelFS) Sync(dir string) error { return filesystem.Sync(dir) }
+
+func (kernelFS) Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error) {
+	return filesystem.Mounts(ctx, under)
+}
+
+func (kernelFS) Format(ctx context.Context, device string, t filesystem.Type, args []string) error {
+	return filesystem.Format(ctx, device, t, args)
+}
+
+func (kernelFS) PrepareBase(ctx context.Context, device string, t filesystem.Type, uid, gid int) error {
+	return filesystem.PrepareBase(ctx, device, t, uid, gid)
+}
+
+func (kernelFS) Probe(device string) (filesystem.Type, error) { return filesystem.Probe(device) }
+
+func (kernelFS) UUID(ctx context.Context, device string) (string, error) {
+	return filesystem.UUID(ctx, device)
+}
+
+func (kernelFS) Grow(ctx context.Context, device, dir string, t filesystem.Type) error {
+	return filesystem.Grow(ctx, device, dir, t)
+}
+
+func (kernelFS) Shrink(ctx context.Context, device string, t filesystem.Type, size int64) error {
+	return filesystem.Shrink(ctx, device, t, size)
+}
+
+func (kernelFS) LimitTree(ctx context.Context, device, dir string, bytes int64) error {
+	return filesystem.LimitTree(ctx, device, dir, bytes)
+}
+
+func (kernelFS) SetNoSpaceRetries(device string, retries uint) error {
+	return filesystem.SetNoSpaceRetries(device, int(retries))
+}
+
+// walk compares layers by walking both.
+type walk struct{}
+
+func (walk) Changes(ctx context.Context, l, parent layer.Side) ([]diff.Change, error) {
+	return diff.Changes(ctx, l.Dir, parent.Dir)
+}
+
+// archive is package diff's tar reading and writing.
+type archive struct{}
+
+func (archive) WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) (time.Time, error) {
+	return diff.WriteChanges(ctx, w, dir, changes, ids)
+}
+
+func (archive) WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) (time.Time, error) {
+	return diff.WriteAll(ctx, w, dir, ids)
+}
+
+func (archive) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (int64, error) {
+	return diff.Apply(ctx, dir, tar, ids)
+}
+
+func (archive) Size(ctx context.Context, dir string, changes []diff.Change) (int64, error) {
+	return diff.Size(ctx, dir, changes)
+}
