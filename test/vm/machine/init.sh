@@ -33,7 +33,7 @@ if ! blkid /dev/vdb >/dev/null; then
 	mkfs.ext4 -q -E nodiscard,lazy_itable_init=1,lazy_journal_init=1 /dev/vdb
 fi
 mount /dev/vdb $data
-mkdir -p -m 1777 $data/tmp
+install -d -m 1777 $data/tmp
 mount --bind $data/tmp /tmp
 
 # The source tree read-only, under the same path as on the host.

@@ -1,0 +1,100 @@
+# Everything this project is built, tested and shown with. `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# Debian's own Go may be older than go.mod asks for; it then fetches the one named there.
+export GOTOOLCHAIN ?= auto
+export CGO_ENABLED := 1
+
+VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || sed -n 's/^\#\# \[\([0-9][^]]*\)\].*/v\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff-index --quiet HEAD 2>/dev/null || echo +dirty)
+versionpkg := github.com/dmthin/dmthin/internal/version
+ldflags := $(if $(VERSION),-X $(versionpkg).Version=$(VERSION)) $(if $(COMMIT),-X $(versionpkg).Commit=$(COMMIT))
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+UNITDIR ?= /etc/systemd/system
+
+# Where and what vm-test runs: make vm-test DISTRO=trixie ONLY=thinpool RUN=TestGrow
+DISTRO ?= trixie,bookworm
+ONLY   ?=
+RUN    ?=
+vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' $(if $(HOST),-host)
+
+.PHONY: help
+help: ## Say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build build/dmthind and build/dmthin
+	go build -trimpath -ldflags '$(ldflags)' -o build/ ./cmd/dmthind ./cmd/dmthin
+
+.PHONY: plugin
+plugin: build ## Make build/plugin, ready for docker plugin create
+	scripts/plugin-rootfs build/plugin
+
+.PHONY: run
+run: deps plugin ## Show it at work: a VM with dockerd on the plugin, then a shell there
+	scripts/demo
+
+.PHONY: install
+install: build ## Install the host daemon; honours DESTDIR, PREFIX and UNITDIR
+	install -D -m 755 build/dmthind $(DESTDIR)$(PREFIX)/sbin/dmthind
+	install -D -m 755 build/dmthin $(DESTDIR)$(PREFIX)/bin/dmthin
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's,/usr/local/sbin/,$(PREFIX)/sbin/,' contrib/systemd/dmthin.service >$(DESTDIR)$(UNITDIR)/dmthin.service
+
+.PHONY: test
+test: test-deps ## Run everything that a change needs before it lands (as root)
+	scripts/test
+
+.PHONY: lint
+lint: ## Check formatting, Go code, import rules and shell scripts
+	scripts/lint
+
+.PHONY: unit
+unit: ## Run the tests that need no root and no particular kernel
+	go test -race ./...
+
+.PHONY: root-test
+root-test: ## Run the tests that need root, loop devices and mounts, on this machine
+	go test -race -count=1 -tags roottest $(rootpackages)
+rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' plugin internal cmd | xargs -n1 dirname | sort -u | sed 's,^,./,')
+
+.PHONY: vm-image
+vm-image: ## Build the virtual machines' images, where they are not cached
+	go run ./test/vm image
+
+.PHONY: vm-test
+vm-test: plugin ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
+	$(vmtest) -only '$(ONLY)'
+
+.PHONY: conformance
+conformance: build ## Run Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
+	$(vmtest) -only '^test/conformance$$'
+
+.PHONY: dockerfile
+dockerfile: plugin ## Build the Dockerfile with a real docker build, compare with build/plugin
+	scripts/test-dockerfile
+
+.PHONY: cover
+cover: ## Print the statement coverage of the packages that must have 85 %
+	scripts/cover
+
+.PHONY: deps
+deps: ## Install what building and the VMs need, where it is missing (root)
+	scripts/deps
+
+.PHONY: test-deps
+test-deps: ## Install what make test needs besides
+	scripts/deps test
+
+.PHONY: clean
+clean: ## Remove build/; images and caches stay
+	rm -rf build
+
+.PHONY: distclean
+distclean: clean ## Remove the caches as well
+	rm -rf .cache
