@@ -49,6 +49,16 @@ func TestMissingDeviceIsNoErrorToLookup(t *testing.T) {
 	wantErrno(t, dm.Remove(t.Context(), dm.ID{Name: "dmtest-none"}, dm.RemoveOptions{}), syscall.ENXIO)
 }
 
+func TestPathIsNotTakenForAName(t *testing.T) {
+	dev, info := newDevice(t, "dmtest-path")
+	for _, path := range []string{info.Path(), "/dev/mapper/" + dev.Name, "mapper/" + dev.Name} {
+		wantErrno(t, dm.Remove(t.Context(), dm.ID{Name: path}, dm.RemoveOptions{}), syscall.EINVAL)
+	}
+	if !lookup(t, dev.Name).Exists {
+		t.Error("the device behind the path is gone")
+	}
+}
+
 func TestNameAndUUIDInUseAreBusy(t *testing.T) {
 	dev, _ := newDevice(t, "dmtest-taken")
 	_, err := dm.Create(t.Context(), dm.ID{Name: dev.Name, UUID: "DMTEST-other"}, errorTable(8), dm.CreateOptions{})

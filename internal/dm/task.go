@@ -7,6 +7,7 @@ package dm
 import "C"
 
 import (
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -51,6 +52,8 @@ func newTask(kind C.int, op string, dev ID) (*task, error) {
 func (t *task) destroy() { C.dm_task_destroy(t.ptr) }
 
 func (t *task) setName(name string) {
+	// libdevmapper would take it for a path and look for the device behind it.
+	t.failed = t.failed || strings.Contains(name, "/")
 	t.withString(name, func(s *C.char) C.int { return C.dm_task_set_name(t.ptr, s) })
 }
 
