@@ -9,8 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dmthin/dmthin/internal/dm"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmthin/dmthin/internal/dm"
 )
 
 func TestCreatedDeviceIsLive(t *testing.T) {

@@ -9,9 +9,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/dmthin/dmthin/internal/dm/dmtest"
 	"github.com/dmthin/dmthin/internal/thinpool"
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestActiveDeviceIsDescribed(t *testing.T) {

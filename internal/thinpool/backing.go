@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/dmthin/dmthin/internal/dm"
 	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/dm"
 )
 
 // backing is the two block devices below a pool.

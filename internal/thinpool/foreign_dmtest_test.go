@@ -6,9 +6,10 @@ import (
 	"os"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dmthin/dmthin/internal/dm/dmtest"
 	"github.com/dmthin/dmthin/internal/thinpool"
-	"golang.org/x/sys/unix"
 )
 
 // One device that an operator has broken must not keep all others from being

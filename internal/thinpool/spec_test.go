@@ -4,8 +4,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/dmthin/dmthin/internal/dm"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dmthin/dmthin/internal/dm"
 )
 
 func TestSpecBecomesTheKernelsTable(t *testing.T) {
