@@ -11,9 +11,22 @@ import (
 	"time"
 )
 
+func TestContainersSurviveDaemons(t *testing.T) {
+	before := kernelObjects(t)
+	s := hostStack(t, "survive")
+	empty := spaceNow(t, s)
+	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
+	importImage(t, s.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+	t.Run("dockerd is killed", func(t *testing.T) { dockerdIsKilled(t, s) })
+	t.Run("with live-restore containers outlive dockerd", func(t *testing.T) { liveRestore(t, s) })
+	t.Run("removing everything gives the space back", func(t *testing.T) { removeEverything(t, s, empty) })
+	s.stop(t)
+	requireNothingLeft(t, before)
+}
+
 // counting is a container's script that writes the numbers from 1 on, a line
-// each, so that a lost or torn write shows.
-const counting = "i=0; while :; do i=$((i+1)); echo $i >>/log; usleep 50000; done"
+// each, so that a lost or torn write shows. Started again it goes on.
+const counting = `i=$(cat /log 2>/dev/null | wc -l); while :; do i=$((i+1)); echo $i >>/log; usleep 50000; done`
 
 // counted reads how far a running container has counted, and fails where a
 // line is not what it must be.
@@ -32,21 +45,75 @@ func counted(t *testing.T, pid int) int {
 	return len(lines)
 }
 
-// requireCountsOn fails unless the container still writes.
-func requireCountsOn(t *testing.T, pid int) {
+// requireCountsOn fails unless the container, still the same process, writes on.
+func requireCountsOn(t *testing.T, s *stack, pid int) {
 	t.Helper()
 	before := counted(t, pid)
 	eventually(t, 20*time.Second, "the container writes on", func() bool { return counted(t, pid) > before })
+	if state := s.container(t, "counter").State; !state.Running || state.Pid != pid {
+		t.Errorf("the container was process %d, docker inspect says %+v", pid, state)
+	}
+}
+
+// startCounter starts the container "counter" and returns its process ID once
+// it has written something.
+func startCounter(t *testing.T, s *stack) int {
+	t.Helper()
+	s.background(t, "counter", "busybox", counting)
+	pid := s.container(t, "counter").State.Pid
+	eventually(t, 20*time.Second, "the container writes", func() bool {
+		_, err := os.Stat(fmt.Sprintf("/proc/%d/root/log", pid))
+		return err == nil
+	})
+	return pid
+}
+
+// dockerdIsKilled shows that images and what containers had written are there
+// afterwards, byte for byte, and that work goes on.
+func dockerdIsKilled(t *testing.T, s *stack) {
+	s.background(t, "kept", "odd", "mv /odd/owned /odd/moved; rm /odd/fifo; sleep 1000")
+	s.shell(t, "kept", "sync")
+	layers := s.client(t).readLayers(t, s.dockerd)
+	written := counted(t, startCounter(t, s))
+	s.proc.kill(t)
+	s.start(t)
+	requireSameLayers(t, layers, s.client(t).readLayers(t, s.dockerd))
+	s.run(t, "start", "counter", "kept")
+	pid := s.container(t, "counter").State.Pid
+	requireCountsOn(t, s, pid)
+	if now := counted(t, pid); now <= written {
+		t.Errorf("the container had counted to %d, now it is at %d", written, now)
+	}
+	s.run(t, "rm", "-f", "counter", "kept")
+}
+
+// liveRestore ends dockerd in both ways while a container goes on, and asks the
+// next dockerd to take it over.
+func liveRestore(t *testing.T, s *stack) {
+	s.Flags = append(s.Flags, "--live-restore")
+	s.restart(t)
+	pid := startCounter(t, s)
+	s.restart(t)
+	requireCountsOn(t, s, pid)
+	s.proc.kill(t)
+	s.start(t)
+	requireCountsOn(t, s, pid)
+	requireStillUsable(t, s)
 }
 
 // driverIsKilled shows that containers don't notice the end of the daemon under
 // test, and that work goes on with the next one.
 func driverIsKilled(t *testing.T, s *stack) {
-	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
-	s.background(t, "counter", "busybox", counting)
-	pid := s.container(t, "counter").State.Pid
+	pid := startCounter(t, s)
 	s.killDriver(t)
-	requireCountsOn(t, pid)
+	requireCountsOn(t, s, pid)
+	requireStillUsable(t, s)
+}
+
+// requireStillUsable uses, stops, starts and removes the counter as if nothing
+// had happened, and runs another container.
+func requireStillUsable(t *testing.T, s *stack) {
+	t.Helper()
 	if got := s.foreground(t, "busybox", "echo runs"); got != "runs" {
 		t.Errorf("a new container says %q", got)
 	}
@@ -55,10 +122,14 @@ func driverIsKilled(t *testing.T, s *stack) {
 	}
 	s.run(t, "stop", "counter")
 	s.run(t, "start", "counter")
+	device := "device " + s.container(t, "counter").GraphDriver.Data["DeviceName"]
 	s.run(t, "rm", "-f", "counter")
-	s.run(t, "rmi", "busybox")
-	eventually(t, reclaimLimit, "all layers are gone", func() bool {
-		status := s.status(t)
-		return status.Layers == 0 && status.Pool.DeferredDeleted == 0
+	eventually(t, 20*time.Second, device+" is gone", func() bool {
+		for _, name := range deviceNames(t) {
+			if name == device {
+				return false
+			}
+		}
+		return true
 	})
 }

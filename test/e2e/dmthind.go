@@ -21,16 +21,21 @@ const hostSocket = "/run/docker/plugins/dmthin.sock"
 func startHostDaemon(tb testing.TB) *hostDaemon {
 	tb.Helper()
 	h := &hostDaemon{}
+	h.killAtEnd(tb)
 	h.start(tb)
-	tb.Cleanup(func() {
-		if h.proc.running() {
-			h.proc.kill(tb)
-		}
-	})
 	return h
 }
 
-// start runs the daemon again after stop or kill.
+// killAtEnd kills the daemon if it still runs at the test's end.
+func (h *hostDaemon) killAtEnd(tb testing.TB) {
+	tb.Cleanup(func() {
+		if h.proc != nil && h.proc.running() {
+			h.proc.kill(tb)
+		}
+	})
+}
+
+// start runs the daemon, for the first time or again.
 func (h *hostDaemon) start(tb testing.TB) {
 	tb.Helper()
 	h.proc = startProcess(tb, "dmthind", []string{"DMTHIN_LOG_LEVEL=debug"}, env.dmthind)

@@ -34,31 +34,36 @@ type dockerd struct {
 }
 
 // startDockerd starts dockerd and waits until it answers. At the test's end it
-// is killed if it still runs, and what it mounted is unmounted.
+// is killed if it still runs.
 func startDockerd(tb testing.TB, c dockerdConfig) *dockerd {
 	tb.Helper()
 	d := newDockerd(tb, c)
+	d.killAtEnd(tb)
 	d.start(tb)
 	return d
 }
 
-// newDockerd prepares what startDockerd starts.
+// newDockerd prepares a dockerd that outlives the test once it is started.
 func newDockerd(tb testing.TB, c dockerdConfig) *dockerd {
 	tb.Helper()
 	runtime := filepath.Join(env.run, c.Name)
 	if err := os.MkdirAll(runtime, 0o711); err != nil {
 		tb.Fatal(err)
 	}
-	d := &dockerd{dockerdConfig: c, docker: docker{
+	return &dockerd{dockerdConfig: c, docker: docker{
 		socket: filepath.Join(runtime, "docker.sock"),
 		home:   filepath.Join(runtime, "home"),
 	}}
+}
+
+// killAtEnd kills dockerd if it still runs at the test's end, whichever start
+// it is by then.
+func (d *dockerd) killAtEnd(tb testing.TB) {
 	tb.Cleanup(func() {
 		if d.proc != nil && d.proc.running() {
 			d.proc.kill(tb)
 		}
 	})
-	return d
 }
 
 // launch starts dockerd and does not wait.

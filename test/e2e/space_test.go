@@ -9,13 +9,13 @@ import (
 
 // space is what a pool takes.
 type space struct {
-	used      int64 // of the pool's data
-	allocated int64 // of the loop file, on the host's filesystem
+	Used      int64 // of the pool's data
+	Allocated int64 // of the loop file, on the host's filesystem
 }
 
 func spaceNow(t *testing.T, s *stack) space {
 	t.Helper()
-	return space{used: s.status(t).Pool.DataUsed, allocated: allocated(t, s.loopFile())}
+	return space{Used: s.status(t).Pool.DataUsed, Allocated: allocated(t, s.loopFile())}
 }
 
 // reclaimLimit bounds how long blocks take to come back in the background once
@@ -39,16 +39,16 @@ func requireEmpty(t *testing.T, s *stack, empty space) {
 	var now space
 	for deadline := time.Now().Add(reclaimLimit); time.Now().Before(deadline); time.Sleep(time.Second) {
 		now = spaceNow(t, s)
-		if now.used <= empty.used*105/100 && now.allocated <= empty.allocated*105/100 {
+		if now.Used <= empty.Used*105/100 && now.Allocated <= empty.Allocated*105/100 {
 			break
 		}
 	}
-	if now.used > empty.used*105/100 {
-		t.Errorf("%d bytes of the pool are in use, the empty pool had %d", now.used, empty.used)
+	if now.Used > empty.Used*105/100 {
+		t.Errorf("%d bytes of the pool are in use, the empty pool had %d", now.Used, empty.Used)
 	}
 	// The file itself has holes where the pool has free blocks.
-	if now.allocated > empty.allocated*105/100 {
-		t.Errorf("the loop file takes %d bytes of the host's disk, that of the empty pool took %d", now.allocated, empty.allocated)
+	if now.Allocated > empty.Allocated*105/100 {
+		t.Errorf("the loop file takes %d bytes of the host's disk, that of the empty pool took %d", now.Allocated, empty.Allocated)
 	}
 	status := s.status(t)
 	if status.Layers != 0 || status.Mounted != 0 || status.Pool.DeferredDeleted != 0 || len(status.Leaked) != 0 || len(status.Problems) != 0 {

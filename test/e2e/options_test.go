@@ -1,0 +1,53 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// requireRefused starts dockerd with options that can't work, and expects it
+// to end and its log to say why.
+func requireRefused(t *testing.T, name, reason string, options ...string) {
+	t.Helper()
+	d := newDockerd(t, dockerdConfig{Name: name, Root: freshRoot(t, name), Driver: "dmthin", Options: options})
+	d.killAtEnd(t)
+	d.launch(t)
+	select {
+	case <-d.proc.exited:
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("dockerd with %v did not end", options)
+	}
+	log, err := os.ReadFile(d.proc.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.proc.err == nil || !strings.Contains(string(log), reason) {
+		t.Errorf("dockerd with %v ended with %v; its log should say %q:\n%s", options, d.proc.err, reason, d.proc.logTail())
+	}
+}
+
+func TestDockerdRefusesToStartWithAnUnknownOption(t *testing.T) {
+	before := kernelObjects(t)
+	host := startHostDaemon(t)
+	requireRefused(t, "unknown", "dm.colour", "dm.colour=blue")
+	host.proc.stop(t)
+	requireNothingLeft(t, before)
+}
+
+func TestXFSLayersRunAndKeepTheirSize(t *testing.T) {
+	before := kernelObjects(t)
+	s := hostStack(t, "xfs", "dm.fs=xfs", "dm.basesize=512M")
+	if _, rows := s.info(t); rows[2][1] != "536.9MB" || rows[3][1] != "xfs" {
+		t.Errorf("docker info says %s and %s", rows[2], rows[3])
+	}
+	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
+	requireCapacity(t, s, 512)
+	requireCapacity(t, s, 640, "--storage-opt", "size=640M")
+	requireCapacity(t, s, 128, "--storage-opt", "size=128M") // xfs can't shrink: a quota
+	s.stop(t)
+	requireNothingLeft(t, before)
+}

@@ -1,0 +1,108 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"encoding/gob"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The two halves of powercut.scenario.json: the machine loses its power between
+// them, with both daemons and a container at work.
+
+// powerCutState is what the first half knows when it ends.
+type powerCutState struct {
+	Images  string
+	Layers  map[string]tree
+	Counted int
+	Empty   space
+}
+
+func powerCutPath() string { return filepath.Join(env.data, "powercut.state") }
+
+// writePowerCutState does not use JSON, which can't hold every file name.
+func writePowerCutState(t *testing.T, state powerCutState) {
+	t.Helper()
+	var text bytes.Buffer
+	if err := gob.NewEncoder(&text).Encode(state); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(powerCutPath(), text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readPowerCutState(t *testing.T) (state powerCutState) {
+	t.Helper()
+	text, err := os.ReadFile(powerCutPath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&state); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// powerCutStack starts daemons that outlive the test.
+func powerCutStack(t *testing.T) *stack {
+	t.Helper()
+	host := &hostDaemon{}
+	host.start(t)
+	d := newDockerd(t, dockerdConfig{
+		Name: "powercut", Root: filepath.Join(env.data, "powercut"), Driver: "dmthin", Options: poolOptions,
+	})
+	d.start(t)
+	return &stack{host: host, dockerd: d}
+}
+
+func TestPowerCutBefore(t *testing.T) {
+	removeRoot(t, filepath.Join(env.data, "powercut"))
+	if err := os.MkdirAll(filepath.Join(env.data, "powercut"), 0o711); err != nil {
+		t.Fatal(err)
+	}
+	s := powerCutStack(t)
+	state := powerCutState{Empty: spaceNow(t, s)}
+	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
+	importImage(t, s.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+	s.background(t, "kept", "odd", "mv /odd/owned /odd/moved; rm /odd/fifo; touch /ready; sleep 1000")
+	s.shell(t, "kept", "while [ ! -e /ready ]; do usleep 100000; done")
+	s.run(t, "commit", "kept", "committed")
+	state.Images = s.run(t, "images", "-q", "--no-trunc")
+	state.Layers = s.client(t).readLayers(t, s.dockerd)
+	pid := startCounter(t, s)
+	state.Counted = counted(t, pid)
+	writePowerCutState(t, state)
+	unix.Sync()
+	requireCountsOn(t, s, pid) // and goes on when the power ends
+}
+
+func TestPowerCutAfter(t *testing.T) {
+	before := kernelObjects(t)
+	state := readPowerCutState(t)
+	s := powerCutStack(t)
+	s.host.killAtEnd(t)
+	s.dockerd.killAtEnd(t)
+	if images := s.run(t, "images", "-q", "--no-trunc"); images != state.Images {
+		t.Errorf("images %q, before the power cut %q", images, state.Images)
+	}
+	requireSameLayers(t, state.Layers, s.client(t).readLayers(t, s.dockerd))
+	s.run(t, "start", "counter", "kept")
+	pid := s.container(t, "counter").State.Pid
+	requireCountsOn(t, s, pid)
+	if now := counted(t, pid); now < state.Counted {
+		t.Errorf("the container had counted to %d, now it is at %d", state.Counted, now)
+	}
+	if got := s.foreground(t, "committed", "cat /odd/moved"); got != "o" {
+		t.Errorf("the committed image holds %q", got)
+	}
+	s.run(t, "rm", "-f", "counter", "kept")
+	removeEverything(t, s, state.Empty)
+	s.stop(t)
+	requireNothingLeft(t, before)
+}

@@ -1,0 +1,66 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// fill writes until there is no space and says how many MiB that took.
+const fill = `dd if=/dev/zero of=/full bs=1M 2>/tmp/said; grep -c "No space left" /tmp/said; stat -c %s /full`
+
+// requireCapacity runs a container that fills its filesystem. It must hold
+// what its size says, less what ext4 and xfs need for themselves.
+func requireCapacity(t *testing.T, s *stack, mebibytes int64, flags ...string) {
+	t.Helper()
+	out := strings.Fields(s.foreground(t, "busybox", fill, flags...))
+	if len(out) != 2 || out[0] != "1" {
+		t.Fatalf("filling the container ended otherwise than by a full filesystem: %q", out)
+	}
+	written, err := strconv.ParseInt(out[1], 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := mebibytes << 20
+	t.Logf("%d of %d bytes could be written", written, size)
+	if written > size || written < size*85/100 {
+		t.Errorf("%d bytes could be written into a container of %d bytes", written, size)
+	}
+}
+
+// containerSizes are those above and below the base device's, each enforced.
+func containerSizes(t *testing.T, s *stack) {
+	requireCapacity(t, s, 1200, "--storage-opt", "size=1200M")
+	requireCapacity(t, s, 128, "--storage-opt", "size=128M")
+	for size, reason := range map[string]string{
+		"size=1M":    "", // the text is the filesystem's; that it is refused counts
+		"size=large": "large",
+		"sized=1G":   "sized",
+	} {
+		_, err := s.try("run", "--rm", "--network", "none", "--storage-opt", size, "busybox", "true")
+		if err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("docker run --storage-opt %s: %v", size, err)
+		}
+	}
+}
+
+// biggerBase restarts dockerd with a bigger base size: containers made from
+// then on are bigger, those there were keep their size and content.
+func biggerBase(t *testing.T, s *stack) {
+	s.background(t, "old", "busybox", "echo kept >/file; sync; sleep 1000")
+	s.restart(t, "dm.basesize=1200M")
+	if _, rows := s.info(t); rows[2][1] != "1.258GB" {
+		t.Errorf("docker info says %s", rows[2])
+	}
+	requireCapacity(t, s, 1200)
+	s.run(t, "start", "old")
+	if got := s.shell(t, "old", "cat /file"); got != "kept" {
+		t.Errorf("the old container's file holds %q", got)
+	}
+	if got := s.container(t, "old").GraphDriver.Data["DeviceSize"]; got != "1073741824" {
+		t.Errorf("the old container's size is %s now", got)
+	}
+	s.run(t, "rm", "-f", "old")
+}
