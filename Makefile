@@ -61,7 +61,7 @@ unit: ## Run the tests that need no root and no particular kernel
 .PHONY: root-test
 root-test: ## Run the tests that need root, loop devices and mounts, on this machine
 	go test -race -count=1 -tags roottest $(rootpackages)
-rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' plugin internal cmd | xargs -n1 dirname | sort -u | sed 's,^,./,')
+rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' plugin internal cmd test | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
 .PHONY: vm-image
 vm-image: ## Build the virtual machines' images, where they are not cached
