@@ -27,7 +27,7 @@ func execProgram(ctx context.Context, e environment, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(out)
+	defer func() { _ = os.RemoveAll(out) }() // in a folder for temporary files
 	s, remove, err := e.newSession(ctx, args[0], out)
 	if err != nil {
 		return err

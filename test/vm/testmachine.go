@@ -83,7 +83,7 @@ func (hostMachine) run(ctx context.Context, out string, _ map[string]string, job
 	if err != nil {
 		return err
 	}
-	defer klog.Close()
+	defer func() { _ = klog.Close() }() // only read from
 	for _, j := range jobs {
 		if j.PowerCut {
 			fmt.Printf("skip  host %s and what follows: the power of this machine is not cut\n", j.Name)

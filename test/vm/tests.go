@@ -2,17 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/test/vm/image"
 	"github.com/dmthin/dmthin/test/vm/job"
@@ -25,6 +23,7 @@ type testFlags struct {
 	distros []string
 	only    *regexp.Regexp
 	host    bool
+	out     string
 	options suite.Options
 }
 
@@ -40,6 +39,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
 	timeout := flags.Duration("timeout", 15*time.Minute, "time each package's tests may take")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
+	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
 	_ = flags.Parse(args) // ExitOnError
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
@@ -51,7 +51,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 		}
 	}
 	return testFlags{
-		distros: strings.Split(*distros, ","), only: pattern, host: *host,
+		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: *out,
 		options: suite.Options{
 			Tags: strings.Split(*tags, ","), Race: *race, Run: *run, Timeout: *timeout,
 			Env: append(passedOn(os.Environ()), "DMTHIND="+filepath.Join(e.root, "build", "dmthind")),
@@ -66,6 +66,11 @@ func runTests(ctx context.Context, e environment, args []string) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := lockDir(f.out)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	plan, err := makePlan(ctx, e, f)
 	if err != nil {
 		return err
@@ -77,12 +82,12 @@ func runTests(ctx context.Context, e environment, args []string) error {
 			machines = append(machines, virtualMachine{env: e, distro: name})
 		}
 	}
-	if err := prepare(ctx, e, f, plan, machines); err != nil {
+	if err := plan.prepare(ctx, machines, f.options); err != nil {
 		return err
 	}
 	var sum results.Summary
 	for _, m := range machines {
-		if err := plan.runOn(ctx, e, m, f.options, &sum); err != nil {
+		if err := plan.runOn(ctx, m, f.options, &sum); err != nil {
 			sum.Close(os.Stdout)
 			return err
 		}
@@ -90,92 +95,6 @@ func runTests(ctx context.Context, e environment, args []string) error {
 	sum.Close(os.Stdout)
 	if sum.Failed > 0 {
 		return errFailed
-	}
-	return nil
-}
-
-// testPlan is what runs on each machine.
-type testPlan struct {
-	packages  []suite.Package
-	scenarios []suite.Scenario
-	binaries  string // folder
-}
-
-func makePlan(ctx context.Context, e environment, f testFlags) (testPlan, error) {
-	packages, err := suite.Discover(ctx, e.root, f.options.Tags)
-	if err != nil {
-		return testPlan{}, err
-	}
-	for _, dir := range extraModules {
-		if _, err := os.Stat(filepath.Join(e.root, dir, "go.mod")); err != nil {
-			continue
-		}
-		more, err := suite.Module(ctx, e.root, dir)
-		if err != nil {
-			return testPlan{}, err
-		}
-		packages = append(packages, more...)
-	}
-	packages = slices.DeleteFunc(packages, func(p suite.Package) bool { return !f.only.MatchString(p.Name) })
-	if len(packages) == 0 {
-		return testPlan{}, errors.New("no package with such tests")
-	}
-	scenarios, err := suite.Scenarios(packages)
-	if err != nil {
-		return testPlan{}, err
-	}
-	if f.options.Run != "" {
-		scenarios = nil // they name their own tests
-	}
-	return testPlan{packages: packages, scenarios: scenarios, binaries: filepath.Join(e.root, "build", "vm", "bin")}, nil
-}
-
-// prepare compiles the tests while the machines get ready.
-func prepare(ctx context.Context, e environment, f testFlags, plan testPlan, machines []testMachine) error {
-	if err := os.MkdirAll(plan.binaries, 0o755); err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	for _, m := range machines {
-		group.Go(func() error { return m.prepare(ctx) })
-	}
-	group.Go(func() error {
-		for i, p := range plan.packages {
-			start := time.Now()
-			if err := p.Compile(ctx, p.Path(plan.binaries), f.options); err != nil {
-				return err
-			}
-			fmt.Printf("compiled %s (%d/%d) … %.0f s\n", p.Name, i+1, len(plan.packages), time.Since(start).Seconds())
-		}
-		return nil
-	})
-	return group.Wait()
-}
-
-// runOn runs everything on one machine.
-func (plan testPlan) runOn(ctx context.Context, e environment, m testMachine, o suite.Options, sum *results.Summary) error {
-	out := filepath.Join(e.root, "build", "vm", m.name())
-	if err := os.RemoveAll(out); err != nil {
-		return err
-	}
-	files := map[string]string{}
-	for _, p := range plan.packages {
-		files[filepath.Base(p.Path(""))] = p.Path(plan.binaries)
-	}
-	r := testRun{machine: m, files: files, sum: sum}
-	var jobs []job.Job
-	for _, p := range plan.packages {
-		if len(p.Tests) > 0 {
-			jobs = append(jobs, p.Job(p.Path(m.filesDir(plan.binaries)), o))
-		}
-	}
-	if err := r.do(ctx, filepath.Join(out, "tests"), jobs); err != nil {
-		return err
-	}
-	for _, s := range plan.scenarios {
-		if err := r.do(ctx, filepath.Join(out, s.Name), s.Jobs(s.Package.Path(m.filesDir(plan.binaries)), o)); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -208,4 +127,23 @@ func (r testRun) done(out string, res job.Result) {
 		}
 	}
 	r.sum.Add(os.Stdout, r.machine.name(), res, tests)
+}
+
+// lockDir waits until no other run uses dir.
+func lockDir(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		fmt.Printf("another run writes to %s; waiting for it\n", dir)
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+			f.Close()
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+	}
+	return func() { f.Close() }, nil
 }

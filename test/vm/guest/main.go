@@ -33,7 +33,7 @@ func run(in, out string) error {
 	if err != nil {
 		return err
 	}
-	defer klog.Close()
+	defer func() { _ = klog.Close() }() // only read from
 	if err := os.WriteFile(filepath.Join(out, job.StartedFile), nil, 0o644); err != nil {
 		return err
 	}

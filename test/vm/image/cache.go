@@ -52,7 +52,7 @@ func (c Cache) Get(ctx context.Context, d Distro) (Image, error) {
 	if err != nil {
 		return Image{}, err
 	}
-	defer os.RemoveAll(tmp)
+	defer func() { _ = os.RemoveAll(tmp) }() // gone already when all went well
 	start := time.Now()
 	fmt.Fprintf(c.Log, "building the %s image (%s), two to three minutes\n", d.Name, d.About)
 	if err := c.build(ctx, d, tmp); err != nil {

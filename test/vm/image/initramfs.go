@@ -16,7 +16,7 @@ import (
 // root into the file dst.
 func makeInitramfs(ctx context.Context, root, dst string) error {
 	dir := dst + ".d"
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // the whole folder goes if this fails
 	for _, d := range []string{"bin", "modules", "proc", "sys", "dev", "root"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return err

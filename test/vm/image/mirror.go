@@ -39,8 +39,9 @@ func Mirror(root string) (string, error) {
 func parseOneLine(text string) string {
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
-		if open, close := strings.Index(line, "["), strings.Index(line, "]"); open >= 0 && close > open {
-			line = line[:open] + line[close+1:]
+		if before, rest, ok := strings.Cut(line, "["); ok {
+			_, after, _ := strings.Cut(rest, "]")
+			line = before + after
 		}
 		f := strings.Fields(line)
 		if len(f) >= 4 && f[0] == "deb" && usable(f[1:2], f[2:3], f[3:]) {

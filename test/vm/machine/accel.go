@@ -35,11 +35,11 @@ const probeTimeout = 20 * time.Second
 // Probe returns KVM where a guest really boots under it, else TCG. The answer
 // is kept in cacheDir until the host boots again.
 func Probe(ctx context.Context, img image.Image, cacheDir string) Accel {
-	if f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0); err != nil {
+	f, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
 		return TCG
-	} else {
-		f.Close()
 	}
+	f.Close()
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return TCG

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,13 @@ type Options struct {
 
 // ID is the package's name as a file or job name.
 func (p Package) ID() string { return strings.ReplaceAll(p.Name, "/", "-") }
+
+// Matches tells whether the -run pattern run can match one of p's tests.
+func (p Package) Matches(run string) bool {
+	top, _, _ := strings.Cut(run, "/") // what follows is about subtests
+	pattern, err := regexp.Compile(top)
+	return err != nil || slices.ContainsFunc(p.Tests, pattern.MatchString) // a bad pattern is the binary's to refuse
+}
 
 // Compile builds p's test binary at path.
 func (p Package) Compile(ctx context.Context, path string, o Options) error {
