@@ -66,7 +66,8 @@ func TestASmallerBaseSizeIsRefusedAndALargerOneGrows(t *testing.T) {
 		t.Errorf("calls %v", calls)
 	}
 	create(t, d, "new", "")
-	for id, want := range map[string]int64{"old": 1 << 30, "new": 4 << 30} {
+	create(t, d, "container", "old")
+	for id, want := range map[string]int64{"old": 1 << 30, "new": 4 << 30, "container": 4 << 30} {
 		info, err := d.Info(t.Context(), id)
 		must(t, err)
 		if info.Size != want {

@@ -13,14 +13,14 @@ import (
 )
 
 // Create makes a layer as a snapshot of parent, or of the base device where
-// parent is empty. size is its capacity in bytes; 0 takes the parent's. A size
-// that the parent's content does not fit is refused.
+// parent is empty. size is its capacity in bytes; 0 takes the parent's, or
+// the base device's where that is larger. A size that the parent's content does
+// not fit is refused.
 func (s *Store) Create(ctx context.Context, id, parent string, size int64) error {
 	if err := state.CheckName(id); err != nil {
 		return fmt.Errorf("create layer: %w", err)
 	}
-	size = roundUp(size)
-	l, err := s.snapshot(ctx, id, parent, size)
+	l, size, err := s.snapshot(ctx, id, parent, roundUp(size))
 	if err != nil {
 		return fmt.Errorf("create layer %s: %w", id, err)
 	}
@@ -33,31 +33,45 @@ func (s *Store) Create(ctx context.Context, id, parent string, size int64) error
 	return nil
 }
 
-// snapshot makes the layer with its parent's capacity. If another is wanted the
-// layer is left in stage preparing, for prepare.
-func (s *Store) snapshot(ctx context.Context, id, parent string, size int64) (*layer, error) {
+// snapshot makes the layer with its parent's capacity. If it is to have another,
+// the layer is left in stage preparing, for prepare.
+func (s *Store) snapshot(ctx context.Context, id, parent string, size int64) (l *layer, wanted int64, err error) {
 	unlock, err := s.locks.lock(ctx, id, recordName(parent))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	defer unlock()
 	if err := s.mustBeFree(id); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	origin, err := s.origin(parent)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if err := s.enoughSpace(ctx); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	record := origin.record
 	record.Parent, record.Initialized = parent, false
-	if size != 0 && size != capacity(origin.record) {
+	wanted = s.wanted(origin, size)
+	if wanted != capacity(origin.record) {
 		record.Stage = state.StagePreparing
 	}
-	l := &layer{id: id, device: s.names.device(id), record: record}
-	return l, s.takeSnapshot(ctx, l, origin)
+	l = &layer{id: id, device: s.names.device(id), record: record}
+	return l, wanted, s.takeSnapshot(ctx, l, origin)
+}
+
+// wanted is the capacity of a new layer. Without a size of its own it gets its
+// parent's, or the base device's where that has grown since the parent was made.
+func (s *Store) wanted(origin *layer, size int64) int64 {
+	switch {
+	case size != 0:
+		return size
+	case s.base == nil:
+		return capacity(origin.record)
+	default:
+		return max(capacity(origin.record), s.base.record.Size)
+	}
 }
 
 // capacity is what a layer may hold: its device's size, or less by quota.
