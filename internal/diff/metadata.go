@@ -24,10 +24,12 @@ func (u *unpacker) setMetadata(n node, h *tar.Header) error {
 	if err != nil {
 		return fmt.Errorf("stat: %w", err)
 	}
-	if !s.isSymlink() { // the mode of a link can't be set
-		if err := n.chmod(uint32(h.Mode & 0o7777)); err != nil {
-			return err
+	if s.isSymlink() { // its mode can't be set
+		if h.Typeflag == tar.TypeLink {
+			return nil // nor does Docker set its time by another name
 		}
+	} else if err := n.chmod(uint32(h.Mode & 0o7777)); err != nil {
+		return err
 	}
 	if s.isDir() {
 		u.folderTimes[n.name] = headerTimes(h)

@@ -15,6 +15,9 @@ import (
 // impliedMode is what folders get that a tar uses but doesn't list.
 const impliedMode = 0o755
 
+// maxLinks is the kernel's limit of links to follow in one path.
+const maxLinks = 40
+
 // parentFolder is the folder that the last entry was unpacked into. Entries of
 // one folder follow one another, so it is kept for the next.
 type parentFolder struct {
@@ -42,7 +45,7 @@ func (u *unpacker) openParent(dir string) (*parentFolder, error) {
 	u.at.close()
 	f, err := u.lookup(dir)
 	if errors.Is(err, unix.ENOENT) {
-		f, err = u.makeFolders(dir)
+		f, err = u.makeFolders(dir, 0)
 	}
 	if err != nil {
 		return nil, err
@@ -68,21 +71,23 @@ func (u *unpacker) lookup(name string) (*os.File, error) {
 	return f, nil
 }
 
-// makeFolders makes a folder and those above it that are missing.
-func (u *unpacker) makeFolders(dir string) (*os.File, error) {
+// makeFolders makes a folder and those above it that are missing. Where a link
+// to nowhere is in the way, what it points to is made; links counts those.
+func (u *unpacker) makeFolders(dir string, links int) (*os.File, error) {
 	up, err := u.lookup(path.Dir(dir))
 	if errors.Is(err, unix.ENOENT) {
-		up, err = u.makeFolders(path.Dir(dir))
+		up, err = u.makeFolders(path.Dir(dir), links)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = up.Close() }()
 	n := node{int(up.Fd()), path.Base(dir), dir}
-	if err := unix.Mkdirat(n.dirfd, n.base, impliedMode); err != nil {
-		if errors.Is(err, unix.EEXIST) {
-			return nil, fmt.Errorf("folder %q is a link to nowhere", dir)
-		}
+	err = unix.Mkdirat(n.dirfd, n.base, impliedMode)
+	if errors.Is(err, unix.EEXIST) {
+		return u.makeTarget(n, u.realName(up, path.Dir(dir)), links+1)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("make folder %q: %w", dir, err)
 	}
 	uid, gid := u.ids.RootPair()
@@ -97,6 +102,26 @@ func (u *unpacker) makeFolders(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("open folder %q: %w", dir, err)
 	}
 	return os.NewFile(uintptr(fd), dir), nil
+}
+
+// makeTarget makes the folder that the link n, in the folder up, points to.
+func (u *unpacker) makeTarget(n node, up string, links int) (*os.File, error) {
+	if links > maxLinks {
+		return nil, fmt.Errorf("follow %q: %w", n.name, unix.ELOOP)
+	}
+	target, err := readLink(n.dirfd, n.base)
+	if err != nil {
+		return nil, fmt.Errorf("follow %q: %w", n.name, err)
+	}
+	if !path.IsAbs(target) {
+		target = path.Join("/", up, target)
+	}
+	target = path.Clean(target)[1:]
+	f, err := u.lookup(target)
+	if errors.Is(err, unix.ENOENT) {
+		return u.makeFolders(target, links)
+	}
+	return f, err
 }
 
 // realName returns an open folder's name relative to the top with links
