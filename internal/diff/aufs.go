@@ -15,7 +15,7 @@ import (
 
 // inLinkPool reports whether a hard link's target is in aufs's folder.
 func inLinkPool(target string) bool {
-	return strings.HasPrefix(path.Clean(target), linkPool)
+	return strings.HasPrefix(path.Clean(strings.TrimLeft(target, "/")), linkPool)
 }
 
 // aufsMetadata keeps the files of the link pool at hand and drops the rest of
