@@ -222,11 +222,14 @@ func TestAttachSaysThatTheNodeIsMissing(t *testing.T) {
 func TestAttachWaitsForALateNode(t *testing.T) {
 	dir := containerDev(t)
 	k := driver{dev: dir, configure: unix.IoctlLoopConfigure}
-	time.AfterFunc(50*time.Millisecond, func() {
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		time.Sleep(5 * nodePoll)
 		for n := range 64 {
 			_ = unix.Mknod(filepath.Join(dir, fmt.Sprintf("loop%d", n)), unix.S_IFBLK|0o600, int(unix.Mkdev(7, uint32(n))))
 		}
 	})
+	defer wg.Wait()
 	d, err := k.attach(t.Context(), newFile(t, mib))
 	if err != nil {
 		t.Fatal(err)
