@@ -18,7 +18,7 @@ func PrepareBase(ctx context.Context, device string, t Type, rootUID, rootGID in
 	if err != nil {
 		return fmt.Errorf("prepare base filesystem: %w", err)
 	}
-	defer os.Remove(dir) // fails, rightly, while it is mounted
+	defer func() { _ = os.Remove(dir) }() // fails, rightly, while it is mounted
 	if err := Mount(ctx, device, dir, t, MountOptions{}); err != nil {
 		return fmt.Errorf("prepare base filesystem: %w", err)
 	}

@@ -22,7 +22,7 @@ func markKernelLog() kernelLog {
 		return kernelLog{-1}
 	}
 	if _, err := unix.Seek(fd, 0, unix.SEEK_END); err != nil {
-		unix.Close(fd)
+		_ = unix.Close(fd)
 		return kernelLog{-1}
 	}
 	return kernelLog{fd}
@@ -30,7 +30,7 @@ func markKernelLog() kernelLog {
 
 func (k kernelLog) close() {
 	if k.fd >= 0 {
-		unix.Close(k.fd)
+		_ = unix.Close(k.fd)
 	}
 }
 

@@ -71,7 +71,7 @@ func (k driver) attach(ctx context.Context, file *os.File) (*Device, error) {
 			if err == nil {
 				return d, nil
 			}
-			d.Close()
+			_ = d.Close()
 		}
 		if !raced(err) {
 			return nil, fail(err, "")

@@ -100,7 +100,7 @@ func (k driver) openIfBacked(name string, dev, inode uint64) (*Device, error) {
 	if err == nil && status.Dev == dev && status.Inode == inode {
 		return d, nil
 	}
-	d.Close()
+	_ = d.Close()
 	if err != nil && !errors.Is(err, ErrNotAttached) {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (k driver) openIfBacked(name string, dev, inode uint64) (*Device, error) {
 
 func closeAll(devices []*Device) {
 	for _, d := range devices {
-		d.Close()
+		_ = d.Close()
 	}
 }
 

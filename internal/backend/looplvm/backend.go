@@ -33,7 +33,7 @@ func attachBoth(ctx context.Context, data, metadata *backingFile) (*Backend, err
 	}
 	m, err := attach(ctx, metadata)
 	if err != nil {
-		d.Close()
+		_ = d.Close()
 		return nil, err
 	}
 	return &Backend{data: volume{data, d}, metadata: volume{metadata, m}}, nil
@@ -51,7 +51,7 @@ func attach(ctx context.Context, b *backingFile) (*loop.Device, error) {
 		return nil, err
 	}
 	if err := checkAttached(b, d); err != nil {
-		d.Close()
+		_ = d.Close()
 		return nil, err
 	}
 	return d, nil
