@@ -78,9 +78,11 @@ func (d *driver) open(ctx context.Context, req plugin.InitRequest) error {
 	d.mu.Unlock()
 	if err != nil {
 		d.log.WithError(err).Error("the pool can't be used")
-		return err
 	}
-	return d.serveAdmin(i.stateDir)
+	if err := d.serveAdmin(d.set.stateDir(req)); err != nil {
+		d.log.WithError(err).Warn("the dmthin command can't reach this daemon")
+	}
+	return err
 }
 
 func (d *driver) current() *instance {

@@ -34,6 +34,14 @@ type settings struct {
 	logFormat   string
 }
 
+// stateDir is where records and loop files lie.
+func (s settings) stateDir(req plugin.InitRequest) string {
+	if s.state != "" {
+		return s.state
+	}
+	return req.Home
+}
+
 func run(args []string) int {
 	var set settings
 	ran := false

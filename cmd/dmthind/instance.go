@@ -41,10 +41,7 @@ type instance struct {
 // openInstance opens records, devices, pool and layers, in this order, or
 // closes again what it opened.
 func openInstance(ctx context.Context, set settings, req plugin.InitRequest, log *logrus.Entry) (i *instance, err error) {
-	i = &instance{request: request(req), stateDir: set.state, log: log}
-	if i.stateDir == "" {
-		i.stateDir = req.Home
-	}
+	i = &instance{request: request(req), stateDir: set.stateDir(req), log: log}
 	if i.options, err = config.Parse(req.Options); err != nil {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package layer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
@@ -23,18 +22,19 @@ func (s *Store) Adopt(ctx context.Context) error {
 	for _, m := range mounts {
 		byDir[m.Dir] = m
 	}
-	var errs []error
 	for _, l := range s.all() {
 		m, mounted := byDir[s.mountPoint(l)]
 		delete(byDir, s.mountPoint(l))
-		errs = append(errs, s.adopt(ctx, l, m, mounted))
+		if err := s.adopt(ctx, l, m, mounted); err != nil {
+			s.log.WithError(err).WithField("layer", l.id).Warn("a layer that an earlier process was reading stays mounted")
+		}
 	}
 	for dir := range byDir {
-		_, err := s.sys.Mounter.Unmount(ctx, dir)
-		errs = append(errs, err)
+		if _, err := s.sys.Mounter.Unmount(ctx, dir); err != nil {
+			s.log.WithError(err).Warn("a mount of no layer stays")
+		}
 	}
-	errs = append(errs, s.deactivateUnused(ctx))
-	return errors.Join(errs...)
+	return s.deactivateUnused(ctx)
 }
 
 func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mounted bool) error {
