@@ -34,6 +34,9 @@ func runScripts(ctx context.Context, e environment, args []string) error {
 	if *out == "" {
 		*out = filepath.Join(e.root, "build", "vm", *distro, "run")
 	}
+	if *out, err = filepath.Abs(*out); err != nil {
+		return err
+	}
 	if err := os.RemoveAll(*out); err != nil {
 		return err
 	}

@@ -45,13 +45,17 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	if err != nil {
 		return testFlags{}, fmt.Errorf("-only: %w", err)
 	}
+	dir, err := filepath.Abs(*out) // the compiler runs elsewhere
+	if err != nil {
+		return testFlags{}, err
+	}
 	for _, name := range strings.Split(*distros, ",") {
 		if _, err := image.Lookup(name); err != nil {
 			return testFlags{}, err
 		}
 	}
 	return testFlags{
-		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: *out,
+		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: dir,
 		options: suite.Options{
 			Tags: strings.Split(*tags, ","), Race: *race, Run: *run, Timeout: *timeout,
 			Env: append(passedOn(os.Environ()), "DMTHIND="+filepath.Join(e.root, "build", "dmthind")),
