@@ -58,6 +58,9 @@ func (c Cache) Get(ctx context.Context, d Distro) (Image, error) {
 	if err := c.build(ctx, d, tmp); err != nil {
 		return Image{}, fmt.Errorf("build the %s image: %w", d.Name, err)
 	}
+	if err := os.Chmod(tmp, 0o755); err != nil { // only building needs root
+		return Image{}, err
+	}
 	if err := os.Rename(tmp, img.Dir); err != nil {
 		return Image{}, err
 	}
