@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -52,5 +53,15 @@ func TestUnitStartsBeforeDocker(t *testing.T) {
 	have := settings(t)
 	if have["Before"] != "docker.service" || !strings.Contains(have["WantedBy"], "docker.service") || have["Type"] != "notify" {
 		t.Errorf("Before=%s WantedBy=%s Type=%s", have["Before"], have["WantedBy"], have["Type"])
+	}
+}
+
+// The plugin's list has been tried; the unit must not fall behind it.
+func TestUnitLeavesTheCapabilitiesOfThePlugin(t *testing.T) {
+	bounding := strings.Fields(settings(t)["CapabilityBoundingSet"])
+	for _, name := range readConfig(t).Linux.Capabilities {
+		if !slices.Contains(bounding, name) {
+			t.Errorf("%s lacks %s, which config.json asks for", unit, name)
+		}
 	}
 }
