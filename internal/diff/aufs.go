@@ -2,6 +2,7 @@ package diff
 
 import (
 	"archive/tar"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -31,7 +32,7 @@ func (u *unpacker) aufsMetadata(h *tar.Header, name string, body io.Reader) erro
 		}
 		u.pool = pool
 	}
-	return u.pool.add(h, path.Base(name), body)
+	return u.pool.add(u.ctx, h, path.Base(name), body, u.buf)
 }
 
 // linkSpool holds the files of the link pool, one after the other, in a file
@@ -60,13 +61,12 @@ func newLinkSpool(dir string) (*linkSpool, error) {
 	return &linkSpool{file: f, files: make(map[string]spooled)}, nil
 }
 
-func (p *linkSpool) add(h *tar.Header, base string, body io.Reader) error {
-	n, err := io.Copy(io.NewOffsetWriter(p.file, p.end), body)
-	if err != nil {
+func (p *linkSpool) add(ctx context.Context, h *tar.Header, base string, body io.Reader, buf []byte) error {
+	if err := writeSparse(ctx, int(p.file.Fd()), p.end, body, h.Size, buf); err != nil {
 		return fmt.Errorf("keep aufs hard link: %w", err)
 	}
 	p.files[base] = spooled{h, p.end}
-	p.end += n
+	p.end += h.Size
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (u *unpacker) createFile(n node, h *tar.Header, body io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
-	if err := writeSparse(u.ctx, fd, body, h.Size, u.buf); err != nil {
+	if err := writeSparse(u.ctx, fd, 0, body, h.Size, u.buf); err != nil {
 		closeFD(fd)
 		return err
 	}

@@ -134,15 +134,19 @@ func FuzzApply(f *testing.F) {
 	f.Add(newTarball(f).fifo("a\nb").dir("").dir("/").bytes())
 	f.Add(sparseTar(f, 1<<20, 1<<19, "data"))
 	f.Add([]byte(nil))
+	checkDescriptors(f)
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		checkDescriptors(t)
 		layer, check := fenced(t)
 		// A few bytes may stand for a hole of exabytes.
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
+		before := openDescriptors(t)
 		size, err := Apply(ctx, layer, bytes.NewReader(stream), ownIDs())
 		if size < 0 || err != nil && size != 0 {
 			t.Errorf("got size %d with error %v", size, err)
+		}
+		if after := openDescriptors(t); after > before {
+			t.Errorf("%d descriptors were open before and %d after", before, after)
 		}
 		check()
 	})

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// writeSparse writes size bytes of body to a new file and leaves a hole where a
-// whole buffer is zero, at the buffer's alignment. A tar need not say where a
-// file's holes were, and unpacked holes must not fill the pool.
-func writeSparse(ctx context.Context, fd int, body io.Reader, size int64, buf []byte) error {
+// writeSparse writes size bytes of body to the end of a file, at start, and
+// leaves a hole where a whole buffer is zero. A tar need not say where a file's
+// holes were, and unpacked holes must not fill the pool.
+func writeSparse(ctx context.Context, fd int, start int64, body io.Reader, size int64, buf []byte) error {
 	var pos int64
 	hole := false
 	for pos < size {
@@ -25,15 +25,15 @@ func writeSparse(ctx context.Context, fd int, body io.Reader, size int64, buf []
 		}
 		hole = len(part) == len(buf) && isZero(part)
 		if !hole {
-			if err := pwriteAll(fd, part, pos); err != nil {
+			if err := pwriteAll(fd, part, start+pos); err != nil {
 				return fmt.Errorf("write: %w", err)
 			}
 		}
 		pos += int64(len(part))
 	}
 	if hole {
-		if err := unix.Ftruncate(fd, size); err != nil {
-			return fmt.Errorf("set length %d: %w", size, err)
+		if err := unix.Ftruncate(fd, start+size); err != nil {
+			return fmt.Errorf("set length %d: %w", start+size, err)
 		}
 	}
 	return nil
