@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
@@ -70,7 +71,7 @@ func (c docker) runWith(tb testing.TB, environ []string, stdin io.Reader, args .
 	return out
 }
 
-// inspect decodes what docker inspect says of an object.
+// inspect decodes what docker inspect says of an object: container or image.
 func (c docker) inspect(tb testing.TB, kind, name string, into any) {
 	tb.Helper()
 	objects := []json.RawMessage{}
@@ -83,7 +84,27 @@ func (c docker) inspect(tb testing.TB, kind, name string, into any) {
 	}
 }
 
-// containerState is what the tests read of an inspected container.
+// ask is inspect without the docker command, which takes a second to start on
+// an emulated machine. path is the API's.
+func (c docker) ask(tb testing.TB, path string, into any) {
+	tb.Helper()
+	client := http.Client{Transport: unixTransport(c.socket), Timeout: time.Minute}
+	defer client.CloseIdleConnections()
+	response, err := client.Get("http://docker" + path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode == http.StatusOK {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil || response.StatusCode != http.StatusOK {
+		tb.Fatalf("GET %s: %s, %v: %s", path, response.Status, err, text)
+	}
+}
+
+// containerState is what the tests read of a container.
 type containerState struct {
 	ID    string `json:"Id"`
 	State struct {
@@ -98,10 +119,22 @@ type graphDriver struct {
 	Data map[string]string
 }
 
-func (c docker) container(tb testing.TB, name string) containerState {
+func (c docker) container(tb testing.TB, name string) (state containerState) {
 	tb.Helper()
-	var state containerState
-	c.inspect(tb, "container", name, &state)
+	c.ask(tb, "/containers/"+name+"/json", &state)
+	return state
+}
+
+// imageState is what the tests read of an image.
+type imageState struct {
+	ID          string `json:"Id"`
+	RootFS      struct{ Layers []string }
+	GraphDriver graphDriver
+}
+
+func (c docker) image(tb testing.TB, name string) (state imageState) {
+	tb.Helper()
+	c.ask(tb, "/images/"+name+"/json", &state)
 	return state
 }
 

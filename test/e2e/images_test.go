@@ -7,11 +7,13 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -30,26 +32,30 @@ func importAndLoad(t *testing.T, s *stack) {
 	odd := s.client(t).readLayer(t, topLayer(t, s.dockerd, "odd"))
 	requireSameTree(t, "the odd image", oddTree(), onlyBelow(odd, "odd/"))
 	requireManyLayers(t, s)
+	if got := s.foreground(t, "many", "cat /shared"); got != fmt.Sprint(layersOfMany) {
+		t.Errorf("a container of the image of many layers says %q", got)
+	}
 }
 
-// requireManyLayers runs the image "many" and looks for what each layer did.
+// requireManyLayers looks for what each layer of the image "many" did.
 func requireManyLayers(t *testing.T, s *stack) {
 	t.Helper()
-	want := fmt.Sprintf("%d\n%d\n%d", layersOfMany, layersOfMany, layersOfMany)
-	if got := s.foreground(t, "many", "cat /shared; echo; ls /each | wc -l; ls /gone"); got != want {
-		t.Errorf("the image of many layers shows %q, want %q", got, want)
+	want := map[string]string{"shared": fmt.Sprintf("file 644 %d", layersOfMany), "gone": "dir 755 " + fmt.Sprint(layersOfMany)}
+	for i := range layersOfMany {
+		want[fmt.Sprintf("each/%d", i+1)] = fmt.Sprintf("file 644 %d", i+1)
 	}
+	requireFiles(t, s, "many", want)
 }
 
 func pushAndPull(t *testing.T, s *stack) {
 	const name = registryAddress + "/many:latest"
-	id := s.run(t, "image", "inspect", "--format", "{{.Id}}", "many")
+	id := s.image(t, "many").ID
 	s.run(t, "tag", "many", name)
 	s.run(t, "push", "-q", name)
 	s.run(t, "rmi", name, "many")
 	s.run(t, "pull", "-q", name)
 	s.run(t, "tag", name, "many")
-	if got := s.run(t, "image", "inspect", "--format", "{{.Id}}", "many"); got != id {
+	if got := s.image(t, "many").ID; got != id {
 		t.Errorf("the pulled image has ID %s, the pushed one %s", got, id)
 	}
 	requireManyLayers(t, s)
@@ -60,21 +66,27 @@ func pushAndPull(t *testing.T, s *stack) {
 // every layer's digest.
 func saveAndLoad(t *testing.T, s *stack) {
 	images := []string{"odd", "many", "committed", "classic", "buildkit"}
-	ids := s.run(t, append([]string{"image", "inspect", "--format", "{{.Id}}"}, images...)...)
+	ids := func() (all []string) {
+		for _, name := range images {
+			all = append(all, s.image(t, name).ID)
+		}
+		return all
+	}
+	before := ids()
 	file := filepath.Join(env.data, "saved.tar")
 	t.Cleanup(func() { _ = os.Remove(file) }) // absent where the save failed
 	s.run(t, append([]string{"save", "-o", file}, images...)...)
 	s.run(t, append([]string{"rmi", "-f"}, images...)...)
 	s.run(t, "load", "-q", "-i", file)
-	if got := s.run(t, append([]string{"image", "inspect", "--format", "{{.Id}}"}, images...)...); got != ids {
-		t.Errorf("image IDs before:\n%s\nafter save, rmi and load:\n%s", ids, got)
+	if diff := cmp.Diff(before, ids()); diff != "" {
+		t.Errorf("image IDs (-before +after save, rmi and load):\n%s", diff)
 	}
 }
 
 // topLayer is the driver's ID of an image's last layer.
 func topLayer(t *testing.T, d *dockerd, image string) string {
 	t.Helper()
-	ids := strings.Fields(d.run(t, "image", "inspect", "--format", "{{join .RootFS.Layers \" \"}}", image))
+	ids := d.image(t, image).RootFS.Layers
 	chain := ids[0]
 	for _, id := range ids[1:] {
 		chain = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(chain+" "+id)))
@@ -85,6 +97,52 @@ func topLayer(t *testing.T, d *dockerd, image string) string {
 		t.Fatal(err)
 	}
 	return string(id)
+}
+
+// requireFiles looks for some paths of an image, each described by sketch.
+func requireFiles(t *testing.T, s *stack, image string, want map[string]string) {
+	t.Helper()
+	got := map[string]string{}
+	s.client(t).look(t, topLayer(t, s.dockerd, image), func(dir string) {
+		for path := range want {
+			got[path] = sketch(filepath.Join(dir, path))
+		}
+	})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files of image %s (-want +got):\n%s", image, diff)
+	}
+}
+
+// sketch says what a path is and holds, in a few words.
+func sketch(path string) string {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return "absent"
+	}
+	switch mode := fmt.Sprintf("%o", info.Mode().Perm()); info.Mode().Type() {
+	case 0:
+		text, err := os.ReadFile(path)
+		return strings.TrimSuffix(fmt.Sprintf("file %s %s%s", mode, text, orNothing(err)), "\n")
+	case fs.ModeDir:
+		entries, err := os.ReadDir(path)
+		var names []string
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return fmt.Sprintf("dir %s %s%s", mode, strings.Join(names, " "), orNothing(err))
+	case fs.ModeSymlink:
+		target, err := os.Readlink(path)
+		return fmt.Sprintf("link %s%s", target, orNothing(err))
+	default:
+		return info.Mode().String()
+	}
+}
+
+func orNothing(err error) string {
+	if err == nil {
+		return ""
+	}
+	return " (" + err.Error() + ")"
 }
 
 func onlyBelow(all tree, prefix string) tree {

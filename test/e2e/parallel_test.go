@@ -19,7 +19,7 @@ import (
 
 func TestManyContainersAndTheirSizes(t *testing.T) {
 	before := kernelObjects(t)
-	s := hostStack(t, "sizes")
+	s := hostStack(t, "sizes", "dm.basesize=512M")
 	empty := spaceNow(t, s)
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
 	t.Run("ten containers start at once", func(t *testing.T) { tenAtOnce(t, s) })

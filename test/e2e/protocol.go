@@ -99,17 +99,25 @@ func (c *driverClient) applyDiff(id, parent string, tar io.Reader) error {
 	return decodeAnswer("ApplyDiff", response.Body, nil)
 }
 
-// readLayer reads the tree of a layer.
-func (c *driverClient) readLayer(tb testing.TB, id string) tree {
+// look mounts a layer for as long as do looks into its folder.
+func (c *driverClient) look(tb testing.TB, id string, do func(dir string)) {
 	tb.Helper()
 	dir, err := c.get(id)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	content := readTree(tb, dir)
-	if err := c.put(id); err != nil {
-		tb.Error(err)
-	}
+	defer func() {
+		if err := c.put(id); err != nil {
+			tb.Error(err)
+		}
+	}()
+	do(dir)
+}
+
+// readLayer reads the tree of a layer.
+func (c *driverClient) readLayer(tb testing.TB, id string) (content tree) {
+	tb.Helper()
+	c.look(tb, id, func(dir string) { content = readTree(tb, dir) })
 	return content
 }
 

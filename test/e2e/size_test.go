@@ -32,7 +32,7 @@ func requireCapacity(t *testing.T, s *stack, mebibytes int64, flags ...string) {
 
 // containerSizes are those above and below the base device's, each enforced.
 func containerSizes(t *testing.T, s *stack) {
-	requireCapacity(t, s, 1200, "--storage-opt", "size=1200M")
+	requireCapacity(t, s, 640, "--storage-opt", "size=640M")
 	requireCapacity(t, s, 128, "--storage-opt", "size=128M")
 	for size, reason := range map[string]string{
 		"size=1M":    "", // the text is the filesystem's; that it is refused counts
@@ -50,16 +50,16 @@ func containerSizes(t *testing.T, s *stack) {
 // then on are bigger, those there were keep their size and content.
 func biggerBase(t *testing.T, s *stack) {
 	s.background(t, "old", "busybox", "echo kept >/file; sync; sleep 1000")
-	s.restart(t, "dm.basesize=1200M")
-	if _, rows := s.info(t); rows[2][1] != "1.258GB" {
+	s.restart(t, "dm.basesize=600M")
+	if _, rows := s.info(t); rows[2][1] != "629.1MB" {
 		t.Errorf("docker info says %s", rows[2])
 	}
-	requireCapacity(t, s, 1200)
+	requireCapacity(t, s, 600)
 	s.run(t, "start", "old")
 	if got := s.shell(t, "old", "cat /file"); got != "kept" {
 		t.Errorf("the old container's file holds %q", got)
 	}
-	if got := s.container(t, "old").GraphDriver.Data["DeviceSize"]; got != "1073741824" {
+	if got := s.container(t, "old").GraphDriver.Data["DeviceSize"]; got != "536870912" {
 		t.Errorf("the old container's size is %s now", got)
 	}
 	s.run(t, "rm", "-f", "old")
