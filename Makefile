@@ -33,11 +33,11 @@ build: ## Build build/dmthind and build/dmthin
 
 .PHONY: plugin
 plugin: build ## Make build/plugin, ready for docker plugin create
-	scripts/plugin-rootfs build/plugin
+	@scripts/plugin-rootfs build/plugin
 
 .PHONY: run
 run: deps plugin ## Show it at work: a VM with dockerd on the plugin, then a shell there
-	scripts/demo
+	@scripts/demo
 
 .PHONY: install
 install: build ## Install the host daemon; honours DESTDIR, PREFIX and UNITDIR
@@ -48,11 +48,11 @@ install: build ## Install the host daemon; honours DESTDIR, PREFIX and UNITDIR
 
 .PHONY: test
 test: test-deps ## Run everything that a change needs before it lands (as root)
-	scripts/test
+	@scripts/test
 
 .PHONY: lint
 lint: ## Check formatting, Go code, import rules and shell scripts
-	scripts/lint
+	@scripts/lint
 
 .PHONY: unit
 unit: ## Run the tests that need no root and no particular kernel
@@ -65,31 +65,31 @@ rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' pl
 
 .PHONY: vm-image
 vm-image: ## Build the virtual machines' images, where they are not cached
-	go run ./test/vm image
+	@go run ./test/vm image
 
 .PHONY: vm-test
 vm-test: plugin ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
-	$(vmtest) -only '$(ONLY)'
+	@$(vmtest) -only '$(ONLY)'
 
 .PHONY: conformance
 conformance: build ## Run Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
-	$(vmtest) -only '^test/conformance$$'
+	@$(vmtest) -only '^test/conformance$$'
 
 .PHONY: dockerfile
 dockerfile: plugin ## Build the Dockerfile with a real docker build, compare with build/plugin
-	scripts/test-dockerfile
+	@scripts/test-dockerfile
 
 .PHONY: cover
 cover: ## Print the statement coverage of the packages that must have 85 %
-	scripts/cover
+	@scripts/cover
 
 .PHONY: deps
 deps: ## Install what building and the VMs need, where it is missing (root)
-	scripts/deps
+	@scripts/deps
 
 .PHONY: test-deps
 test-deps: ## Install what make test needs besides
-	scripts/deps test
+	@scripts/deps test
 
 .PHONY: clean
 clean: ## Remove build/; images and caches stay
