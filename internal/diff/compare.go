@@ -27,10 +27,28 @@ func sameTime(a, b unix.StatxTimestamp) bool {
 	return a.Sec == b.Sec && (a.Nsec == b.Nsec || a.Nsec == 0 || b.Nsec == 0)
 }
 
+// side is one of the two folders that a folderPair compares.
+type side struct {
+	fd   int
+	path string // of the folder, for the calls that take no descriptor
+	buf  [capabilityBuffer]byte
+}
+
+// capability goes by path, which costs a third of going through /proc and counts
+// with every entry of a layer. Should a container swap a folder on the way for a
+// link, an entry counts as changed or not for the wrong reason, as it may
+// whenever it changes meanwhile.
+func (s *side) capability(name string) ([]byte, error) {
+	if len(s.path)+len(name)+1 < unix.PathMax {
+		return readCapability(s.path+"/"+name, s.buf[:])
+	}
+	return readCapability(procName(s.fd, name), s.buf[:])
+}
+
 // folderPair compares one folder of a layer with the same one of its parent,
 // names only one level deep.
 type folderPair struct {
-	layer, parent int // parent is -1 where only the layer has the folder
+	layer, parent side
 	report        func(name string, kind Kind)
 	// descend is told of every subfolder of the layer that has to be walked.
 	descend func(name string, inParent bool)
@@ -61,7 +79,7 @@ func (p *folderPair) compare(layer, parent []dirent) error {
 func (p *folderPair) added(e dirent) error {
 	isDir := e.kind == unix.DT_DIR
 	if e.kind == unix.DT_UNKNOWN {
-		s, err := lstatAt(p.layer, e.name)
+		s, err := lstatAt(p.layer.fd, e.name)
 		if isGone(err) {
 			return nil
 		}
@@ -78,7 +96,7 @@ func (p *folderPair) added(e dirent) error {
 }
 
 func (p *folderPair) both(name string) error {
-	after, err := lstatAt(p.layer, name)
+	after, err := lstatAt(p.layer.fd, name)
 	if isGone(err) {
 		p.report(name, Deleted)
 		return nil
@@ -86,7 +104,7 @@ func (p *folderPair) both(name string) error {
 	if err != nil {
 		return fmt.Errorf("stat %q: %w", name, err)
 	}
-	before, err := lstatAt(p.parent, name)
+	before, err := lstatAt(p.parent.fd, name)
 	if err != nil {
 		return fmt.Errorf("stat %q in the parent: %w", name, err)
 	}
@@ -110,10 +128,13 @@ func (p *folderPair) both(name string) error {
 }
 
 func (p *folderPair) capabilityDiffers(name string) (bool, error) {
-	after, err := capability(p.layer, name)
+	after, err := p.layer.capability(name)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("%q: %w", name, err)
 	}
-	before, err := capability(p.parent, name)
-	return !bytes.Equal(after, before), err
+	before, err := p.parent.capability(name)
+	if err != nil {
+		return false, fmt.Errorf("%q in the parent: %w", name, err)
+	}
+	return !bytes.Equal(after, before), nil
 }

@@ -1,10 +1,6 @@
 package diff
 
-import (
-	"errors"
-
-	"golang.org/x/sys/unix"
-)
+import "fmt"
 
 // visitor is one worker of a walk, with what it found.
 type visitor struct {
@@ -18,7 +14,7 @@ type visitor struct {
 // nothing more to tell.
 func (v *visitor) visit(f *folder) error {
 	path := f.path()
-	layer, err := openBeneath(v.walk.layer, path, readDir)
+	layer, names, err := v.read(v.walk.layer, path)
 	if isGone(err) && f.up != nil {
 		return nil
 	}
@@ -26,30 +22,38 @@ func (v *visitor) visit(f *folder) error {
 		return err
 	}
 	defer closeFD(layer)
-	names, err := readFolder(layer, v.buf)
-	if err != nil && !errors.Is(err, unix.ENOENT) { // removed while open
-		return err
-	}
-	parent, before := -1, []dirent(nil)
+	pair := v.pair(f, path)
+	pair.layer.fd = layer
+	var before []dirent
 	if f.inParent {
-		if parent, err = openBeneath(v.walk.parent, path, readDir); err != nil {
-			return err
+		if pair.parent.fd, before, err = v.read(v.walk.parent, path); err != nil {
+			return fmt.Errorf("in the parent: %w", err)
 		}
-		defer closeFD(parent)
-		if before, err = readFolder(parent, v.buf); err != nil {
-			return err
-		}
+		defer closeFD(pair.parent.fd)
 	}
-	return v.pair(f, path, layer, parent).compare(names, before)
+	return pair.compare(names, before)
 }
 
-func (v *visitor) pair(f *folder, path string, layer, parent int) *folderPair {
+// read opens a folder of one side and lists it.
+func (v *visitor) read(t tree, path string) (fd int, names []dirent, err error) {
+	if fd, err = openBeneath(t.fd, path, readDir); err != nil {
+		return -1, nil, err
+	}
+	if names, err = readFolder(fd, v.buf); err != nil {
+		closeFD(fd)
+		return -1, nil, err
+	}
+	return fd, names, nil
+}
+
+func (v *visitor) pair(f *folder, path string) *folderPair {
 	prefix := "/"
 	if f.up != nil {
 		prefix = "/" + path + "/"
 	}
 	return &folderPair{
-		layer: layer, parent: parent,
+		layer:  side{path: v.walk.layer.path + "/" + path},
+		parent: side{path: v.walk.parent.path + "/" + path},
 		report: func(name string, kind Kind) {
 			v.changes = append(v.changes, Change{Path: prefix + name, Kind: kind})
 		},

@@ -21,15 +21,15 @@ const maxWorkers = 8
 // The layer may change meanwhile; the parent should not. Memory grows with the
 // number of changes, not with the size of the layers.
 func Changes(ctx context.Context, layer, parent string) ([]Change, error) {
-	w := &walk{ctx: ctx, layer: -1, parent: -1}
+	w := &walk{ctx: ctx, layer: tree{layer, -1}, parent: tree{parent, -1}}
 	w.wake.L = &w.mu
 	defer w.close()
 	var err error
-	if w.layer, err = openTop(layer); err != nil {
+	if w.layer.fd, err = openTop(layer); err != nil {
 		return nil, err
 	}
 	if parent != "" {
-		if w.parent, err = openTop(parent); err != nil {
+		if w.parent.fd, err = openTop(parent); err != nil {
 			return nil, err
 		}
 	}
@@ -68,10 +68,16 @@ func (f *folder) path() string {
 	return string(b)
 }
 
+// tree is one of the two trees: the folder at its top.
+type tree struct {
+	path string
+	fd   int // -1 if there is none
+}
+
 // walk is one comparison: a stack of folders and the workers that empty it.
 type walk struct {
 	ctx           context.Context
-	layer, parent int // the tops
+	layer, parent tree
 
 	mu      sync.Mutex // protects everything below
 	wake    sync.Cond
@@ -81,9 +87,9 @@ type walk struct {
 }
 
 func (w *walk) close() {
-	for _, fd := range []int{w.layer, w.parent} {
-		if fd >= 0 {
-			closeFD(fd)
+	for _, t := range []tree{w.layer, w.parent} {
+		if t.fd >= 0 {
+			closeFD(t.fd)
 		}
 	}
 }

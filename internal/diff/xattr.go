@@ -18,17 +18,22 @@ func procName(dirfd int, name string) string {
 
 // capability returns an entry's security.capability, nil if it has none.
 func capability(dirfd int, name string) ([]byte, error) {
-	file := procName(dirfd, name)
-	// 24 bytes is the longest form the kernel knows (VFS_CAP_REVISION_3).
-	value := make([]byte, 64)
-	n, err := unix.Lgetxattr(file, capabilityXattr, value)
+	return readCapability(procName(dirfd, name), make([]byte, capabilityBuffer))
+}
+
+// capabilityBuffer has room for the longest form the kernel knows, the 24 bytes
+// of VFS_CAP_REVISION_3.
+const capabilityBuffer = 64
+
+func readCapability(file string, buf []byte) ([]byte, error) {
+	n, err := unix.Lgetxattr(file, capabilityXattr, buf)
 	switch {
 	case err == nil:
-		return value[:n], nil
+		return buf[:n], nil
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.ENOTSUP), isGone(err):
 		return nil, nil
 	}
-	return nil, fmt.Errorf("read %s of %q: %w", capabilityXattr, name, err)
+	return nil, fmt.Errorf("read %s: %w", capabilityXattr, err)
 }
 
 // portableCapability turns a capability that is bound to a user namespace's
