@@ -23,22 +23,47 @@ func (s *Summary) Add(w io.Writer, where string, res job.Result, tests []Test) {
 	for _, t := range tests {
 		s.addTest(w, where+" "+res.Name, t)
 	}
+	why := ""
 	switch {
-	case !res.OK() && (s.Failed == failedBefore || res.Failure != "" || len(res.Faults) > 0):
-		// The binary failed besides its tests: TestMain, the kernel, a timeout.
+	case res.Failure != "":
+		why = res.Failure
+	case len(res.Faults) > 0:
+		why = "the kernel logged what no test announced"
+	case res.ExitCode != 0 && s.Failed == failedBefore:
+		why = fmt.Sprintf("exit status %d, though no test failed", res.ExitCode) // TestMain, a script
+	}
+	switch {
+	case why != "":
 		s.Failed++
 		s.failures = append(s.failures, where+" "+res.Name)
-		fmt.Fprintf(w, "FAIL  %s %s (%.1fs): %s\n", where, res.Name, res.Seconds, reason(res))
+		fmt.Fprintf(w, "FAIL  %s %s (%.1fs): %s\n", where, res.Name, res.Seconds, why)
 	case len(tests) == 0:
 		s.Passed++
 		fmt.Fprintf(w, "ok    %s %s (%.1fs)\n", where, res.Name, res.Seconds)
 	}
-	for _, line := range res.Faults {
+	for _, line := range counted(res.Faults) {
 		fmt.Fprintf(w, "      kernel log: %s\n", line)
 	}
 	if len(res.Leftover) > 0 {
 		fmt.Fprintf(w, "note  %s %s left running: %s\n", where, res.Name, strings.Join(res.Leftover, ", "))
 	}
+}
+
+// counted drops repeated lines and says how often they came.
+func counted(lines []string) []string {
+	times := map[string]int{}
+	var order []string
+	for _, line := range lines {
+		if times[line]++; times[line] == 1 {
+			order = append(order, line)
+		}
+	}
+	for i, line := range order {
+		if n := times[line]; n > 1 {
+			order[i] = fmt.Sprintf("%s (%d times)", line, n)
+		}
+	}
+	return order
 }
 
 func (s *Summary) addTest(w io.Writer, where string, t Test) {
@@ -57,16 +82,6 @@ func (s *Summary) addTest(w io.Writer, where string, t Test) {
 			fmt.Fprintln(w, "      "+line)
 		}
 	}
-}
-
-func reason(res job.Result) string {
-	switch {
-	case res.Failure != "":
-		return res.Failure
-	case res.ExitCode != 0:
-		return fmt.Sprintf("exit status %d", res.ExitCode)
-	}
-	return "the kernel complained"
 }
 
 func lastLines(lines []string, n int) []string {

@@ -52,3 +52,10 @@ func TestClosingLineCountsAndFailuresAreNamedAgain(t *testing.T) {
 		t.Errorf("the failure is not named:\n%s", out.String())
 	}
 }
+
+func TestRepeatedKernelLinesAreCountedNotRepeated(t *testing.T) {
+	got := counted([]string{"a", "b", "a", "a"})
+	if len(got) != 2 || got[0] != "a (3 times)" || got[1] != "b" {
+		t.Errorf("got %q", got)
+	}
+}
