@@ -13,12 +13,14 @@ import (
 )
 
 // The changes by which two storage drivers are compared: an image, and scripts
-// that run in containers of it. A few changes are not among them, as overlayfs
-// and a filesystem on a device show them differently, whatever the driver
-// does: a write to one of two names of an image's file, where overlayfs breaks
-// the link; a file or folder that ends as it was, which overlayfs has copied
-// by then; a folder's time alone, which Docker doesn't take for a change where
-// it compares folders.
+// that run in containers of it. Some are not among them, because Docker sees
+// them in overlayfs's upper folder only and not where it compares folders, or
+// because overlayfs itself does something else:
+//   - what ends as it was, which overlayfs has copied by then;
+//   - a folder's time alone, which is no change between two folders;
+//   - a second name for a file of the image: both names and their link on
+//     overlay2, a new file to who compares folders;
+//   - a write to one of two names, where overlayfs breaks the link.
 
 // firstChanges ends with a time for everything it made or wrote.
 const firstChanges = `set -e
