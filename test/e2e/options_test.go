@@ -45,9 +45,9 @@ func TestXFSLayersRunAndKeepTheirSize(t *testing.T) {
 		t.Errorf("docker info says %s and %s", rows[2], rows[3])
 	}
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
-	requireCapacity(t, s, 512)
-	requireCapacity(t, s, 640, "--storage-opt", "size=640M")
-	requireCapacity(t, s, 128, "--storage-opt", "size=128M") // xfs can't shrink: a quota
+	requireCapacity(t, s, "xfs", 512)
+	requireCapacity(t, s, "xfs", 640, "--storage-opt", "size=640M")
+	requireCapacity(t, s, "xfs", 128, "--storage-opt", "size=128M") // xfs can't shrink: a quota
 	s.stop(t)
 	requireNothingLeft(t, before)
 }
