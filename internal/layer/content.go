@@ -12,9 +12,9 @@ import (
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
-// pin keeps a layer mounted for a stream. Layers nobody else has mounted are
+// pin keeps a layer mounted for a stream that reads it. Layers nobody else has mounted are
 // mounted for reading only, which changes no block of a clean filesystem.
-func (s *Store) pin(ctx context.Context, id string, want mountState) (l *layer, err error) {
+func (s *Store) pin(ctx context.Context, id string) (l *layer, err error) {
 	unlock, err := s.locks.lock(ctx, id)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (s *Store) pin(ctx context.Context, id string, want mountState) (l *layer, 
 	if err != nil {
 		return nil, err
 	}
-	return l, s.pinLocked(ctx, l, want)
+	return l, s.pinLocked(ctx, l, mountedRead)
 }
 
 func (s *Store) pinLocked(ctx context.Context, l *layer, want mountState) error {
@@ -55,11 +55,11 @@ func (s *Store) unpinLocked(ctx context.Context, l *layer) error {
 
 // pair pins a layer and its parent for reading.
 func (s *Store) pair(ctx context.Context, id, parent string) (child, origin *layer, done func() error, err error) {
-	child, err = s.pin(ctx, id, mountedRead)
+	child, err = s.pin(ctx, id)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	origin, err = s.pin(ctx, parent, mountedRead)
+	origin, err = s.pin(ctx, parent)
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, s.unpin(ctx, child))
 	}
@@ -104,7 +104,7 @@ func (s *Store) withChanges(ctx context.Context, id, parent string, use func(dir
 }
 
 func (s *Store) withAll(ctx context.Context, id string, use func(dir string, found []diff.Change) error) (err error) {
-	l, err := s.pin(ctx, id, mountedRead)
+	l, err := s.pin(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *Store) Diff(ctx context.Context, id, parent string, w io.Writer) error 
 }
 
 func (s *Store) diffAll(ctx context.Context, id string, w io.Writer) (err error) {
-	l, err := s.pin(ctx, id, mountedRead)
+	l, err := s.pin(ctx, id)
 	if err != nil {
 		return err
 	}

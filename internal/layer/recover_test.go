@@ -51,6 +51,13 @@ func (w *world) crashAt(n int, work func()) (crashed bool) {
 	return false
 }
 
+// dropLock frees the state of a process killed in the middle of its start: the
+// lock of a real one dies with it.
+func (w *world) dropLock(t *testing.T) {
+	t.Helper()
+	must(t, os.Remove(filepath.Join(w.dir, "state", "lock")))
+}
+
 // goroutine names the running goroutine.
 func goroutine() string {
 	var stack [64]byte
@@ -165,7 +172,7 @@ func crashOnce(t *testing.T, n int, do func(d *daemon) (created, removed string)
 				d.kill()
 			}
 		})
-		os.Remove(filepath.Join(w.dir, "state", "lock")) // a killed process's lock dies with it
+		w.dropLock(t)
 	}
 	d = w.mustStart(t)
 	checkWhole(t, w, d, want)
@@ -186,7 +193,7 @@ func TestACrashWhileTheBaseIsMadeStartsOver(t *testing.T) {
 		if !crashed {
 			return
 		}
-		os.Remove(filepath.Join(w.dir, "state", "lock"))
+		w.dropLock(t)
 		d := w.mustStart(t)
 		create(t, d, "a", "")
 		checkWhole(t, w, d, map[string]string{"a": ""})
