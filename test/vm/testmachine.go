@@ -22,8 +22,8 @@ type testMachine interface {
 	prepare(ctx context.Context) error
 	// filesDir is where the machine sees the files of the host's folder dir.
 	filesDir(dir string) string
-	// run runs the jobs with out for their results, calling done after each.
-	run(ctx context.Context, out string, files map[string]string, jobs []job.Job, done func(job.Result)) error
+	// run runs the jobs with out for their results, reporting to the reporter.
+	run(ctx context.Context, out string, files map[string]string, jobs []job.Job, to *reporter) error
 }
 
 // virtualMachine boots a release for each run.
@@ -45,13 +45,13 @@ func (v virtualMachine) prepare(ctx context.Context) error {
 
 func (v virtualMachine) filesDir(string) string { return session.FilesDir }
 
-func (v virtualMachine) run(ctx context.Context, out string, files map[string]string, jobs []job.Job, done func(job.Result)) error {
+func (v virtualMachine) run(ctx context.Context, out string, files map[string]string, jobs []job.Job, to *reporter) error {
 	s, remove, err := v.env.newSession(ctx, v.distro, out)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	s.Files, s.Done = files, done
+	s.Files, s.Follow, s.Done = files, to, to.done
 	_, err = s.Run(ctx, jobs)
 	return err
 }
@@ -78,7 +78,7 @@ func (hostMachine) prepare(ctx context.Context) error {
 
 func (hostMachine) filesDir(dir string) string { return dir }
 
-func (hostMachine) run(ctx context.Context, out string, _ map[string]string, jobs []job.Job, done func(job.Result)) error {
+func (hostMachine) run(ctx context.Context, out string, _ map[string]string, jobs []job.Job, to *reporter) error {
 	klog, err := kernellog.Open()
 	if err != nil {
 		return err
@@ -89,7 +89,12 @@ func (hostMachine) run(ctx context.Context, out string, _ map[string]string, job
 			fmt.Printf("skip  host %s and what follows: the power of this machine is not cut\n", j.Name)
 			return nil
 		}
-		done(job.Run(ctx, j, filepath.Join(out, j.Name), klog))
+		dir := filepath.Join(out, j.Name)
+		res := job.Run(ctx, j, dir, klog)
+		if output, err := os.ReadFile(filepath.Join(dir, job.OutputFile)); err == nil {
+			_, _ = to.Write(output) // never fails
+		}
+		to.done(res)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

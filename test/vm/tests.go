@@ -37,7 +37,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	run := flags.String("run", "", "run only the tests whose name matches this pattern")
 	tags := flags.String("tags", "dmtest,e2e", "build tags that mark the tests")
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
-	timeout := flags.Duration("timeout", 15*time.Minute, "time each package's tests may take")
+	timeout := flags.Duration("timeout", 30*time.Minute, "time each package's tests may take")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
 	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
 	_ = flags.Parse(args) // ExitOnError
@@ -116,21 +116,35 @@ func (r testRun) do(ctx context.Context, out string, jobs []job.Job) error {
 	}
 	start := time.Now()
 	fmt.Printf("starting %s for %d jobs; logs in %s\n", r.machine.name(), len(jobs), out)
-	err := r.machine.run(ctx, out, r.files, jobs, func(res job.Result) { r.done(out, res) })
+	err := r.machine.run(ctx, out, r.files, jobs, &reporter{machine: r.machine.name(), jobs: jobs, sum: r.sum})
 	fmt.Printf("%s: done in %.0f s\n", r.machine.name(), time.Since(start).Seconds())
 	return err
 }
 
-// done prints what the tests of one job did.
-func (r testRun) done(out string, res job.Result) {
-	var tests []results.Test
-	if f, err := os.Open(filepath.Join(out, res.Name, job.OutputFile)); err == nil {
-		defer f.Close()
-		if tests, err = results.Parse(f); err != nil && res.Failure == "" {
-			res.Failure = err.Error()
-		}
+// reporter gets the jobs' output and results in their order.
+type reporter struct {
+	machine string
+	jobs    []job.Job // that have not ended
+	sum     *results.Summary
+	current *results.Job
+}
+
+// Write takes output of the current job.
+func (r *reporter) Write(data []byte) (int, error) {
+	return r.job().Write(data)
+}
+
+// done takes the result of the current job.
+func (r *reporter) done(res job.Result) {
+	r.job().Finish(res)
+	r.current, r.jobs = nil, r.jobs[1:]
+}
+
+func (r *reporter) job() *results.Job {
+	if r.current == nil {
+		r.current = r.sum.Follow(os.Stdout, r.machine, r.jobs[0].Name)
 	}
-	r.sum.Add(os.Stdout, r.machine.name(), res, tests)
+	return r.current
 }
 
 // lockDir waits until no other run uses dir.

@@ -3,8 +3,7 @@
 package results
 
 import (
-	"bufio"
-	"io"
+	"bytes"
 	"regexp"
 	"strconv"
 	"strings"
@@ -38,29 +37,44 @@ var (
 	progress = regexp.MustCompile(`^=== (RUN|PAUSE|CONT|NAME)\s+(\S*)$`)
 )
 
-// Parse reads the output of a test binary run with -test.v. The tests come in
-// the order they started.
-func Parse(r io.Reader) ([]Test, error) {
-	p := parser{index: map[string]int{}}
-	lines := bufio.NewReader(r)
+// parser understands the output of a test binary run with -test.v, fed to it in
+// pieces of any size.
+type parser struct {
+	ended   func(Test) // called when a test has ended
+	tests   []Test     // in the order they started
+	index   map[string]int
+	current string // whose output the lines are
+	partial []byte // a line not yet complete
+}
+
+func newParser(ended func(Test)) *parser {
+	return &parser{ended: ended, index: map[string]int{}}
+}
+
+// Write takes the next piece of output.
+func (p *parser) Write(data []byte) (int, error) {
+	rest := append(p.partial, data...)
 	for {
-		line, err := lines.ReadString('\n')
-		if line != "" {
-			p.line(strings.TrimSuffix(line, "\n"))
+		line, after, complete := bytes.Cut(rest, []byte{'\n'})
+		if !complete {
+			p.partial = bytes.Clone(rest)
+			return len(data), nil
 		}
-		if err == io.EOF {
-			return p.tests, nil
-		}
-		if err != nil {
-			return p.tests, err
-		}
+		p.line(string(line))
+		rest = after
 	}
 }
 
-type parser struct {
-	tests   []Test
-	index   map[string]int // of tests, by name
-	current string         // whose output the lines are
+// close takes what is left as the last line and ends the tests that did not.
+func (p *parser) close() {
+	if len(p.partial) > 0 {
+		p.line(string(p.partial))
+	}
+	for _, t := range p.tests {
+		if t.Outcome == Unfinished {
+			p.ended(t)
+		}
+	}
 }
 
 func (p *parser) line(line string) {
@@ -83,6 +97,7 @@ func (p *parser) line(line string) {
 		if t := p.test(m[2]); t != nil {
 			t.Outcome = Outcome(m[1])
 			t.Seconds, _ = strconv.ParseFloat(m[3], 64) // the pattern lets numbers through only
+			p.ended(*t)
 		}
 		return
 	}

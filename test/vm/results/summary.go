@@ -15,38 +15,79 @@ type Summary struct {
 	failures                []string
 }
 
-// Add counts what job res did on the machine called where, and writes a line
-// for each test and the output of the failed ones to w. A job that is no test
-// binary, or that did not get as far as a test, counts as one test itself.
-func (s *Summary) Add(w io.Writer, where string, res job.Result, tests []Test) {
-	failedBefore := s.Failed
-	for _, t := range tests {
-		s.addTest(w, where+" "+res.Name, t)
-	}
+// Job follows one job: its output is written to it, and each test's outcome
+// comes out as soon as it is known.
+type Job struct {
+	*parser
+	sum         *Summary
+	out         io.Writer
+	where, name string // for the lines that come out
+	failed      int    // tests
+}
+
+// Follow returns a Job for the job name on the machine where. It reports to w: a
+// line for each test, and the output of those that failed.
+func (s *Summary) Follow(w io.Writer, where, name string) *Job {
+	j := &Job{sum: s, out: w, where: where, name: name}
+	j.parser = newParser(j.addTest)
+	return j
+}
+
+// Finish ends the job, after all its output, with its result. A job that is no
+// test binary, or failed besides its tests, counts as one test itself.
+func (j *Job) Finish(res job.Result) {
+	j.close()
 	why := ""
 	switch {
 	case res.Failure != "":
 		why = res.Failure
 	case len(res.Faults) > 0:
 		why = "the kernel logged what no test announced"
-	case res.ExitCode != 0 && s.Failed == failedBefore:
+	case res.ExitCode != 0 && j.failed == 0:
 		why = fmt.Sprintf("exit status %d, though no test failed", res.ExitCode) // TestMain, a script
 	}
 	switch {
 	case why != "":
-		s.Failed++
-		s.failures = append(s.failures, where+" "+res.Name)
-		fmt.Fprintf(w, "FAIL  %s %s (%.1fs): %s\n", where, res.Name, res.Seconds, why)
-	case len(tests) == 0:
-		s.Passed++
-		fmt.Fprintf(w, "ok    %s %s (%.1fs)\n", where, res.Name, res.Seconds)
+		j.fail(fmt.Sprintf("%s %s (%.1fs): %s", j.where, j.name, res.Seconds, why), j.where+" "+j.name)
+	case len(j.tests) == 0:
+		j.sum.Passed++
+		fmt.Fprintf(j.out, "ok    %s %s (%.1fs)\n", j.where, j.name, res.Seconds)
 	}
 	for _, line := range counted(res.Faults) {
-		fmt.Fprintf(w, "      kernel log: %s\n", line)
+		fmt.Fprintf(j.out, "      kernel log: %s\n", line)
 	}
 	if len(res.Leftover) > 0 {
-		fmt.Fprintf(w, "note  %s %s left running: %s\n", where, res.Name, strings.Join(res.Leftover, ", "))
+		fmt.Fprintf(j.out, "note  %s %s left running: %s\n", j.where, j.name, strings.Join(res.Leftover, ", "))
 	}
+}
+
+func (j *Job) addTest(t Test) {
+	name := fmt.Sprintf("%s %s %s", j.where, j.name, t.Name)
+	switch t.Outcome {
+	case Pass:
+		j.sum.Passed++
+		fmt.Fprintf(j.out, "ok    %s (%.2fs)\n", name, t.Seconds)
+		return
+	case Skip:
+		j.sum.Skipped++
+		fmt.Fprintf(j.out, "skip  %s: %s\n", name, strings.TrimSpace(strings.Join(t.Output, " ")))
+		return
+	case Unfinished:
+		j.fail(name+": did not finish", name)
+	case Fail:
+		j.fail(fmt.Sprintf("%s (%.2fs)", name, t.Seconds), name)
+	}
+	j.failed++
+	for _, line := range lastLines(t.Output, 60) {
+		fmt.Fprintln(j.out, "      "+line)
+	}
+}
+
+// fail counts a failure, reports it and keeps its name for the end.
+func (j *Job) fail(line, name string) {
+	j.sum.Failed++
+	j.sum.failures = append(j.sum.failures, name)
+	fmt.Fprintln(j.out, "FAIL  "+line)
 }
 
 // counted drops repeated lines and says how often they came.
@@ -64,24 +105,6 @@ func counted(lines []string) []string {
 		}
 	}
 	return order
-}
-
-func (s *Summary) addTest(w io.Writer, where string, t Test) {
-	switch t.Outcome {
-	case Pass:
-		s.Passed++
-		fmt.Fprintf(w, "ok    %s %s (%.2fs)\n", where, t.Name, t.Seconds)
-	case Skip:
-		s.Skipped++
-		fmt.Fprintf(w, "skip  %s %s: %s\n", where, t.Name, strings.TrimSpace(strings.Join(t.Output, " ")))
-	case Fail, Unfinished:
-		s.Failed++
-		s.failures = append(s.failures, where+" "+t.Name)
-		fmt.Fprintf(w, "FAIL  %s %s (%.2fs)%s\n", where, t.Name, t.Seconds, map[bool]string{true: ": did not finish"}[t.Outcome == Unfinished])
-		for _, line := range lastLines(t.Output, 60) {
-			fmt.Fprintln(w, "      "+line)
-		}
-	}
 }
 
 func lastLines(lines []string, n int) []string {

@@ -9,28 +9,35 @@ import (
 )
 
 func TestSummaryCountsWhatFailed(t *testing.T) {
-	pass, fail := Test{Name: "TestA", Outcome: Pass}, Test{Name: "TestB", Outcome: Fail}
+	const (
+		pass = "=== RUN   TestA\n--- PASS: TestA (0.10s)\n"
+		fail = "=== RUN   TestB\n--- FAIL: TestB (0.10s)\n"
+		hang = "=== RUN   TestC\n"
+		skip = "=== RUN   TestD\n--- SKIP: TestD (0.00s)\n"
+	)
 	tests := []struct {
 		name           string
 		res            job.Result
-		tests          []Test
+		output         string
 		passed, failed int
 	}{
-		{"all pass", job.Result{}, []Test{pass, pass}, 2, 0},
-		{"one fails", job.Result{ExitCode: 1}, []Test{pass, fail}, 1, 1},
-		{"one hangs", job.Result{ExitCode: 2}, []Test{{Outcome: Unfinished}}, 0, 1},
-		{"a script", job.Result{}, nil, 1, 0},
-		{"a script fails", job.Result{ExitCode: 3}, nil, 0, 1},
-		{"TestMain fails after the tests", job.Result{ExitCode: 1}, []Test{pass}, 1, 1},
-		{"the kernel complains", job.Result{Faults: []string{"BUG: oh"}}, []Test{pass}, 1, 1},
-		{"the kernel complains besides", job.Result{ExitCode: 1, Faults: []string{"BUG: oh"}}, []Test{fail}, 0, 2},
-		{"the machine dies", job.Result{ExitCode: -1, Failure: "the machine died"}, []Test{pass}, 1, 1},
-		{"a skip is neither", job.Result{}, []Test{pass, {Outcome: Skip}}, 1, 0},
+		{"all pass", job.Result{}, pass + pass, 2, 0},
+		{"one fails", job.Result{ExitCode: 1}, pass + fail, 1, 1},
+		{"one hangs", job.Result{ExitCode: 2}, hang, 0, 1},
+		{"a script", job.Result{}, "", 1, 0},
+		{"a script fails", job.Result{ExitCode: 3}, "", 0, 1},
+		{"TestMain fails after the tests", job.Result{ExitCode: 1}, pass, 1, 1},
+		{"the kernel complains", job.Result{Faults: []string{"BUG: oh"}}, pass, 1, 1},
+		{"the kernel complains besides", job.Result{ExitCode: 1, Faults: []string{"BUG: oh"}}, fail, 0, 2},
+		{"the machine dies", job.Result{ExitCode: -1, Failure: "the machine died"}, pass, 1, 1},
+		{"a skip is neither", job.Result{}, pass + skip, 1, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var s Summary
-			s.Add(&bytes.Buffer{}, "trixie", tt.res, tt.tests)
+			j := s.Follow(&bytes.Buffer{}, "trixie", "job")
+			_, _ = j.Write([]byte(tt.output)) // never fails
+			j.Finish(tt.res)
 			if s.Passed != tt.passed || s.Failed != tt.failed {
 				t.Errorf("got %d passed, %d failed, want %d and %d", s.Passed, s.Failed, tt.passed, tt.failed)
 			}
@@ -40,8 +47,9 @@ func TestSummaryCountsWhatFailed(t *testing.T) {
 
 func TestClosingLineCountsAndFailuresAreNamedAgain(t *testing.T) {
 	var s Summary
-	s.Add(&bytes.Buffer{}, "trixie", job.Result{Name: "internal-dm", ExitCode: 1},
-		[]Test{{Name: "TestA", Outcome: Pass}, {Name: "TestB", Outcome: Fail}})
+	j := s.Follow(&bytes.Buffer{}, "trixie", "internal-dm")
+	_, _ = j.Write([]byte("=== RUN   TestA\n--- PASS: TestA (0s)\n=== RUN   TestB\n--- FAIL: TestB (0s)\n")) // never fails
+	j.Finish(job.Result{ExitCode: 1})
 	var out bytes.Buffer
 	s.Close(&out)
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
@@ -50,6 +58,17 @@ func TestClosingLineCountsAndFailuresAreNamedAgain(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "FAILED: trixie internal-dm TestB") {
 		t.Errorf("the failure is not named:\n%s", out.String())
+	}
+}
+
+func TestOutcomesComeOutAtOnceWithTheOutputOfFailures(t *testing.T) {
+	var s Summary
+	var out bytes.Buffer
+	j := s.Follow(&out, "trixie", "internal-dm")
+	_, _ = j.Write([]byte("=== RUN   TestB\n    b_test.go:7: got 1\n--- FAIL: TestB (0.50s)\n=== RUN   TestC\n")) // never fails
+	want := "FAIL  trixie internal-dm TestB (0.50s)\n          b_test.go:7: got 1\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
 	}
 }
 
