@@ -37,11 +37,11 @@ type node struct {
 // values of valueSize bytes. The result shares no memory with block.
 func parseNode(block []byte, at uint64, valueSize int) (*node, error) {
 	if err := verify(block, nodeSalt, at); err != nil {
-		return nil, fmt.Errorf("B-tree node: %w", err)
+		return nil, fmt.Errorf("b-tree node: %w", err)
 	}
 	n, err := decodeNode(block, valueSize)
 	if err != nil {
-		return nil, fmt.Errorf("B-tree node in block %d: %w", at, err)
+		return nil, fmt.Errorf("b-tree node in block %d: %w", at, err)
 	}
 	return n, nil
 }

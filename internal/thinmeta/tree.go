@@ -37,7 +37,7 @@ func (r *Reader) openTree(ctx context.Context, root, maxKey uint64, valueSize in
 	t := tree{r, subtree{block: root, high: maxKey, root: true}, valueSize}
 	for block := root; ; t.root.level++ {
 		if t.root.level == maxHeight {
-			return tree{}, fmt.Errorf("B-tree in block %d: %w: higher than %d nodes", root, ErrCorrupt, maxHeight)
+			return tree{}, fmt.Errorf("b-tree in block %d: %w: higher than %d nodes", root, ErrCorrupt, maxHeight)
 		}
 		n, err := t.parse(ctx, block)
 		if err != nil {
@@ -47,7 +47,7 @@ func (r *Reader) openTree(ctx context.Context, root, maxKey uint64, valueSize in
 			return t, nil
 		}
 		if len(n.keys) == 0 {
-			return tree{}, fmt.Errorf("B-tree node in block %d: %w: no entries", block, ErrCorrupt)
+			return tree{}, fmt.Errorf("b-tree node in block %d: %w: no entries", block, ErrCorrupt)
 		}
 		block = number(n.values[0])
 	}
@@ -68,7 +68,7 @@ func (t tree) node(ctx context.Context, s subtree) (*node, error) {
 		return nil, err
 	}
 	if err := s.fits(n); err != nil {
-		return nil, fmt.Errorf("B-tree node in block %d: %w", s.block, err)
+		return nil, fmt.Errorf("b-tree node in block %d: %w", s.block, err)
 	}
 	return n, nil
 }

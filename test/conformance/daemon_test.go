@@ -34,7 +34,7 @@ type daemon struct {
 // stopped as systemd would, and must have left nothing in the kernel.
 func startDaemon(tb testing.TB) *daemon {
 	tb.Helper()
-	dir, err := os.MkdirTemp("", "dmthin-conformance-")
+	dir, err := os.MkdirTemp("", "dmthin-conformance-") //nolint:usetesting // a failure keeps it
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/docker/docker v24.0.9+incompatible
 	github.com/moby/sys/mountinfo v0.6.2
+	golang.org/x/sys v0.8.0
 )
 
 require (
@@ -35,7 +36,6 @@ require (
 	go.opencensus.io v0.23.0 // indirect
 	golang.org/x/net v0.10.0 // indirect
 	golang.org/x/sync v0.0.0-20210220032951-036812b2e83c // indirect
-	golang.org/x/sys v0.8.0 // indirect
 	google.golang.org/genproto v0.0.0-20220502173005-c8bf987b8c21 // indirect
 	google.golang.org/grpc v1.50.1 // indirect
 	google.golang.org/protobuf v1.28.1 // indirect

@@ -1,6 +1,8 @@
 package conformance
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // kernelObjects names every device-mapper device, attached loop device and
@@ -37,7 +40,7 @@ func sysfsValues(tb testing.TB, pattern string) []string {
 	var values []string
 	for _, file := range files {
 		value, err := os.ReadFile(file)
-		if os.IsNotExist(err) { // went away since the listing
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) { // went away since the listing
 			continue
 		}
 		if err != nil {
