@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
@@ -132,6 +133,24 @@ func TestEveryCallBeforeInitSaysWhatIsMissing(t *testing.T) {
 	}
 	if _, err := (source{d}).Layers(ctx); !errors.Is(err, admin.ErrNotReady) {
 		t.Errorf("admin layers = %v", err)
+	}
+}
+
+func TestCallsWaitWhileTheWorkOfAnEarlierRunIsTakenUp(t *testing.T) {
+	d := newDriver(settings{initRecord: filepath.Join(t.TempDir(), "none")}, quietLog())
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.Put(ctx, "a"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Put before that began = %v, which dockerd would not repeat", err)
+	}
+	if _, err := (source{d}).Layers(t.Context()); !errors.Is(err, admin.ErrNotReady) {
+		t.Errorf("the operator is kept waiting: %v", err)
+	}
+	answered := make(chan error, 1)
+	go func() { answered <- d.Put(t.Context(), "a") }()
+	d.resume(t.Context())
+	if err := <-answered; !errors.Is(err, plugin.ErrNotInitialised) {
+		t.Errorf("Put after that = %v", err)
 	}
 }
 

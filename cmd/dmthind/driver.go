@@ -29,16 +29,35 @@ type driver struct {
 	instance *instance
 	failure  error // why the last Init failed
 	admin    *adminServer
+
+	settled chan struct{} // closed by settle
+	settle  func()        // the first resume or Init has ended; may be called again
 }
 
 var _ plugin.Driver = (*driver)(nil)
 
 func newDriver(set settings, log *logrus.Entry) *driver {
-	return &driver{set: set, log: log, started: time.Now()}
+	settled := make(chan struct{})
+	return &driver{
+		set: set, log: log, started: time.Now(),
+		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
+	}
 }
 
-// enter returns the instance for one call. leave must be called after it.
-func (d *driver) enter() (i *instance, leave func(), err error) {
+// enter returns the instance for one call. leave must be called after it. While
+// the work of an earlier run is being taken up it waits: dockerd doesn't repeat
+// a call that failed, and a crash is no reason to fail one that comes after it.
+func (d *driver) enter(ctx context.Context) (i *instance, leave func(), err error) {
+	select {
+	case <-d.settled:
+		return d.enterNow()
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// enterNow is enter for those who would rather know that there is no instance.
+func (d *driver) enterNow() (i *instance, leave func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -56,6 +75,7 @@ func (d *driver) enter() (i *instance, leave func(), err error) {
 func (d *driver) Init(ctx context.Context, req plugin.InitRequest) error {
 	d.initMu.Lock()
 	defer d.initMu.Unlock()
+	defer d.settle()
 	if i := d.current(); i != nil {
 		if i.request.same(req) {
 			return i.layers.Adopt(ctx)
@@ -119,6 +139,7 @@ func (d *driver) retire(ctx context.Context, end func(*instance, context.Context
 func (d *driver) resume(ctx context.Context) {
 	d.initMu.Lock()
 	defer d.initMu.Unlock()
+	defer d.settle()
 	if d.current() != nil {
 		return // dockerd was faster
 	}
@@ -158,7 +179,7 @@ func (d *driver) stop() error {
 
 // Create ignores the mount label: a device gets its label when it is mounted.
 func (d *driver) Create(ctx context.Context, req plugin.CreateRequest) error {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -171,7 +192,7 @@ func (d *driver) Create(ctx context.Context, req plugin.CreateRequest) error {
 }
 
 func (d *driver) Remove(ctx context.Context, id string) error {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,7 +201,7 @@ func (d *driver) Remove(ctx context.Context, id string) error {
 }
 
 func (d *driver) Get(ctx context.Context, id, label string) (string, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -189,7 +210,7 @@ func (d *driver) Get(ctx context.Context, id, label string) (string, error) {
 }
 
 func (d *driver) Put(ctx context.Context, id string) error {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,8 +218,8 @@ func (d *driver) Put(ctx context.Context, id string) error {
 	return i.layers.Put(ctx, id)
 }
 
-func (d *driver) Exists(_ context.Context, id string) (bool, error) {
-	i, leave, err := d.enter()
+func (d *driver) Exists(ctx context.Context, id string) (bool, error) {
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -207,7 +228,7 @@ func (d *driver) Exists(_ context.Context, id string) (bool, error) {
 }
 
 func (d *driver) Diff(ctx context.Context, id, parent string, w io.Writer) error {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return err
 	}
@@ -216,7 +237,7 @@ func (d *driver) Diff(ctx context.Context, id, parent string, w io.Writer) error
 }
 
 func (d *driver) Changes(ctx context.Context, id, parent string) ([]plugin.Change, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +251,7 @@ func (d *driver) Changes(ctx context.Context, id, parent string) ([]plugin.Chang
 }
 
 func (d *driver) ApplyDiff(ctx context.Context, id, _ string, tar io.Reader) (int64, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -239,7 +260,7 @@ func (d *driver) ApplyDiff(ctx context.Context, id, _ string, tar io.Reader) (in
 }
 
 func (d *driver) DiffSize(ctx context.Context, id, parent string) (int64, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return 0, err
 	}

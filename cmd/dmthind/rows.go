@@ -44,7 +44,7 @@ func (i *instance) usage(ctx context.Context) (usage, error) {
 // Status returns what `docker info` shows: the lines of Docker's own driver, in
 // its order and formats, since scripts read them.
 func (d *driver) Status(ctx context.Context) ([][2]string, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 
 // Metadata returns what `docker inspect` shows as GraphDriver data.
 func (d *driver) Metadata(ctx context.Context, id string) (map[string]string, error) {
-	i, leave, err := d.enter()
+	i, leave, err := d.enter(ctx)
 	if err != nil {
 		return nil, err
 	}

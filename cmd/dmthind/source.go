@@ -71,7 +71,7 @@ func (i *instance) describe(ctx context.Context, status *admin.Status) error {
 
 // enter is the driver's, with the admin API's word for there being no pool.
 func (s source) enter() (*instance, func(), error) {
-	i, leave, err := s.d.enter()
+	i, leave, err := s.d.enterNow()
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", admin.ErrNotReady, err)
 	}

@@ -104,7 +104,7 @@ func adoptPool(spec Spec, b backing, info dm.Info, log *logrus.Entry) error {
 		return blockSizeError(size, spec.BlockSize)
 	}
 	want := spec.table(b.metadata, b.data, b.dataSize)[0]
-	if want.Params != target.Params || want.Length != target.Length {
+	if want.Params != active.String() || want.Length != target.Length {
 		log.Warnf("thin pool %s is active with the table %q of %d sectors; %q of %d sectors apply when it is next created",
 			spec.Name, target.Params, target.Length, want.Params, want.Length)
 	}
