@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestApplyTakesTheLastOfEqualNames(t *testing.T) {
@@ -166,6 +167,42 @@ func TestTimesAreKept(t *testing.T) {
 	}
 }
 
+func TestAccessTimeIsNeverBeforeTheModification(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Unix(1_500_000_000, 0)
+	b := newTarball(t)
+	for name, access := range map[string]time.Time{"before": at.Add(-time.Hour), "none": {}, "after": at.Add(time.Hour)} {
+		b.add(tar.Header{Typeflag: tar.TypeReg, Name: name, ModTime: at, AccessTime: access, Format: tar.FormatPAX}, "")
+	}
+	mustApply(t, dir, b.bytes())
+	for name, want := range map[string]time.Time{"before": at, "none": at, "after": at.Add(time.Hour)} {
+		s, err := lstatAt(unix.AT_FDCWD, filepath.Join(dir, name))
+		if err != nil || s.Atime.Sec != want.Unix() {
+			t.Errorf("%s: got %d, %v; want %d", name, s.Atime.Sec, err, want.Unix())
+		}
+	}
+}
+
+func TestTimeOfAFolderIsNotGivenToWhatReplacesIt(t *testing.T) {
+	dir := t.TempDir()
+	at := time.Unix(1_500_000_000, 0)
+	b := newTarball(t).add(tar.Header{Typeflag: tar.TypeDir, Name: "a/", ModTime: at.Add(time.Hour)}, "")
+	b.add(tar.Header{Typeflag: tar.TypeReg, Name: "a", ModTime: at}, "")
+	mustApply(t, dir, b.bytes())
+	if info, err := os.Stat(dir + "/a"); err != nil || !info.ModTime().Equal(at) {
+		t.Errorf("got %v, %v", info.ModTime(), err)
+	}
+}
+
+func TestRemovedLinkIsNoLongerTheWay(t *testing.T) {
+	dir := t.TempDir()
+	mustApply(t, dir, newTarball(t).dir("d").symlink("d/l", ".").
+		file("d/l/one", "").file("d/l/.wh.l", "").file("d/l/two", "").bytes())
+	if d := cmp.Diff(map[string]string{"d/one": "", "d/l/two": ""}, contents(t, dir)); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestTopEntrySetsTheLayersOwnFolder(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Unix(1_500_000_000, 0)
@@ -230,13 +267,14 @@ func TestDamagedTarFailsNamingTheEntry(t *testing.T) {
 		stream []byte
 		want   string
 	}{
-		"cut in the content":  {whole[:4096], `"second"`},
-		"cut in the header":   {whole[:1300], `after entry "first"`},
-		"wrong checksum":      {badSum, `after entry "first"`},
-		"garbage":             {bytes.Repeat([]byte("garbage!"), 200), "first entry"},
-		"negative size":       {patched(whole, 124, "-0000000001"), "first entry"},
-		"unknown type":        {patched(whole, 156, "V"), `"first": entry type 'V'`},
-		"device out of range": {deviceTar(t), `"device"`},
+		"cut in the content":        {whole[:4096], `"second"`},
+		"cut in the header":         {whole[:1300], `after entry "first"`},
+		"wrong checksum":            {badSum, `after entry "first"`},
+		"garbage":                   {bytes.Repeat([]byte("garbage!"), 200), "first entry"},
+		"negative size":             {patched(whole, 124, "-0000000001"), "first entry"},
+		"negative size of a folder": {patched(newTarball(t).dir("a").bytes(), 124, strings.Repeat("\xff", 12)), `"a/": size -1`},
+		"unknown type":              {patched(whole, 156, "V"), `"first": entry type 'V'`},
+		"device out of range":       {deviceTar(t), `"device"`},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -108,9 +108,6 @@ func (p *folderPair) both(name string) error {
 	if err != nil {
 		return fmt.Errorf("stat %q in the parent: %w", name, err)
 	}
-	if sameInode(&after, &before) {
-		return nil
-	}
 	changed := differs(&after, &before)
 	if !changed {
 		changed, err = p.capabilityDiffers(name)

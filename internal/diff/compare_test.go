@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +19,63 @@ func TestFoldersAboveChangesAreListed(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestEveryAttributeCounts(t *testing.T) {
+	file := stat{unix.Statx_t{Mode: unix.S_IFREG | 0o644, Uid: 1, Gid: 2, Size: 3, Rdev_major: 4, Rdev_minor: 5}}
+	folder := file
+	folder.Mode = unix.S_IFDIR | 0o755
+	tests := map[string]struct {
+		change func(*stat)
+		folder bool // whether it counts for folders too
+	}{
+		"mode":    {func(s *stat) { s.Mode |= 0o4000 }, true},
+		"user":    {func(s *stat) { s.Uid++ }, true},
+		"group":   {func(s *stat) { s.Gid++ }, true},
+		"major":   {func(s *stat) { s.Rdev_major++ }, true},
+		"minor":   {func(s *stat) { s.Rdev_minor++ }, true},
+		"size":    {func(s *stat) { s.Size++ }, false},
+		"seconds": {func(s *stat) { s.Mtime.Sec++ }, false},
+	}
+	for name, test := range tests {
+		a, b := file, folder
+		test.change(&a)
+		test.change(&b)
+		if !differs(&a, &file) {
+			t.Errorf("%s of a file doesn't count", name)
+		}
+		if differs(&b, &folder) != test.folder {
+			t.Errorf("%s of a folder: got %v, want %v", name, !test.folder, test.folder)
+		}
+	}
+	same := file
+	same.Ino, same.Ctime.Sec, same.Blocks, same.Nlink = 9, 9, 9, 9
+	if differs(&same, &file) {
+		t.Error("what differs between copies of one file counts")
+	}
+}
+
+func TestTypeChangesAreWalked(t *testing.T) {
+	layer, parent := t.TempDir(), t.TempDir()
+	write(t, parent+"/file", "x")
+	write(t, layer+"/file/below", "now a folder")
+	write(t, parent+"/folder/below", "x")
+	write(t, layer+"/folder", "now a file")
+	write(t, parent+"/linked/below", "x")
+	if err := os.Symlink("file", layer+"/linked"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Changes(t.Context(), layer, parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Change{{"/file", Modified}, {"/file/below", Added}, {"/folder", Modified}, {"/linked", Modified}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if s := got[1].String() + got[0].String() + (Change{"/x", Deleted}).String(); s != "A /file/belowC /fileD /x" {
+		t.Errorf("they are shown as %s", s)
 	}
 }
 

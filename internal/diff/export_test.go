@@ -78,6 +78,23 @@ func TestShrinkingFileFails(t *testing.T) {
 	}
 }
 
+func TestShrinkingHoleFails(t *testing.T) {
+	layer := t.TempDir()
+	file := layer + "/hole"
+	write(t, file, "begin")
+	if err := os.Truncate(file, 1<<30); err != nil {
+		t.Fatal(err)
+	}
+	cut := func() {
+		if err := os.Truncate(file, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := WriteAll(t.Context(), &onWrite{io.Discard, cut}, layer, IDMaps{}); !errors.Is(err, ErrShrunk) {
+		t.Errorf("got %v, want %v", err, ErrShrunk)
+	}
+}
+
 func TestWhatIsGoneIsLeftOut(t *testing.T) {
 	entries, err := exportWhile(t, func(log string) {
 		if err := os.Remove(filepath.Join(filepath.Dir(log), "next")); err != nil {
@@ -150,7 +167,10 @@ func TestNewestIsTheNewestTimeOfAFile(t *testing.T) {
 	want := time.Unix(1_700_000_000, 123_000_000)
 	write(t, layer+"/a", "x")
 	write(t, layer+"/b", "y")
-	for name, at := range map[string]time.Time{"a": want, "b": want.Add(-time.Hour), ".": want.Add(time.Hour)} {
+	if err := os.Mkdir(layer+"/folder", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, at := range map[string]time.Time{"a": want, "b": want.Add(-time.Hour), "folder": want.Add(time.Hour)} {
 		if err := os.Chtimes(filepath.Join(layer, name), at, at); err != nil {
 			t.Fatal(err)
 		}

@@ -45,7 +45,6 @@ func (u *unpacker) place(n node, h *tar.Header, body io.Reader) error {
 // remove deletes a node. A folder or link may have been part of the way to the
 // parent that is kept open.
 func (u *unpacker) remove(n node, s *stat) error {
-	delete(u.folderTimes, n.name)
 	if s.isDir() || s.isSymlink() {
 		u.at.stale = true
 	}

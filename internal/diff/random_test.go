@@ -154,8 +154,9 @@ func changeTime(t *rapid.T) operation {
 }
 
 func changeOwner(t *rapid.T) operation {
-	p, id := somePath().Draw(t, "path"), rapid.SampledFrom([]int{0, 1, 70_000}).Draw(t, "id")
-	return operation{"chown " + p, func(r *os.Root) { _ = r.Lchown(p, id, id) }}
+	id := rapid.SampledFrom([]int{0, 1, 70_000})
+	p, uid, gid := somePath().Draw(t, "path"), id.Draw(t, "uid"), id.Draw(t, "gid")
+	return operation{"chown " + p, func(r *os.Root) { _ = r.Lchown(p, uid, gid) }}
 }
 
 func makeDevice(t *rapid.T) operation {

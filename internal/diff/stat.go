@@ -33,11 +33,6 @@ func (s *stat) modified() time.Time {
 // hasHoles reports whether fewer blocks are allocated than the length needs.
 func (s *stat) hasHoles() bool { return s.Blocks*512 < s.Size }
 
-// sameInode reports whether two names are one file.
-func sameInode(a, b *stat) bool {
-	return a.Ino == b.Ino && a.Dev_major == b.Dev_major && a.Dev_minor == b.Dev_minor
-}
-
 // isGone reports whether an error means that a name, or a folder on the way to
 // it, is not there any more. Containers go on working while their layer is read.
 func isGone(err error) bool {
