@@ -20,9 +20,10 @@ ARG GOSUMDB
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-# The build context has no .git to take a version from.
+# The build context has no .git to take them from.
 ARG VERSION=
-RUN make build ${VERSION:+VERSION=${VERSION}}
+ARG COMMIT=
+RUN make build COMMIT="${COMMIT}" ${VERSION:+VERSION="${VERSION}"}
 
 FROM ${BASE} AS plugin
 RUN apt-get update && \
