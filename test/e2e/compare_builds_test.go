@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -12,16 +13,22 @@ import (
 
 // makeImages makes the same changes to an image in every way.
 func makeImages(t *testing.T, s side) {
-	s.run(t, "run", "--network", "none", "--name", "changed", "changed", "sh", "/change/first")
+	s.run(t, "run", "--network", "none", "--name", "changed", "changed", "sh", "/change/first", "commit")
 	s.run(t, "commit", "changed", s.name("commit"))
 	s.run(t, "rm", "changed")
-	odd := regular("context/odd", "odd")
-	odd.Mode = 0o4751
-	context := tarOf(t, regular("Dockerfile", changedDockerfile), directory("context/"), odd,
-		directory("context/dir/"), regular("context/dir/file", ""), symlink("context/link", "odd"))
-	for kind, builder := range map[string]string{"classic": "DOCKER_BUILDKIT=0", "buildkit": "DOCKER_BUILDKIT=1"} {
+	build := func(kind, builder string) {
+		context := tarOf(t, append(contextFiles(), regular("Dockerfile", fmt.Sprintf(changedDockerfile, kind)))...)
 		s.runWith(t, []string{builder}, bytes.NewReader(context), "build", "-q", "--network", "none", "-t", s.name(kind), "-")
 	}
+	build("classic", "DOCKER_BUILDKIT=0")
+	build("buildkit", "DOCKER_BUILDKIT=1")
+}
+
+// contextFiles are what the builders copy from their user.
+func contextFiles() []tarFile {
+	odd := regular("context/odd", "odd")
+	odd.Mode = 0o4751
+	return []tarFile{directory("context/"), odd, directory("context/dir/"), regular("context/dir/file", ""), symlink("context/link", "odd")}
 }
 
 // layersHaveTheSameEntries compares the tars that the drivers made of the

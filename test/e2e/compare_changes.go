@@ -22,11 +22,14 @@ import (
 //     overlay2, a new file to who compares folders;
 //   - a write to one of two names, where overlayfs breaks the link.
 
-// firstChanges ends with a time for everything it made or wrote.
+// firstChanges ends with a time for everything it made or wrote. Its argument
+// makes a layer of its own of what would else be the same layer, which Docker
+// keeps once.
 const firstChanges = `set -e
 umask 022
 cd /data
 
+echo "$1" >made-by
 echo new >added
 : >empty
 echo changed >modified
@@ -145,8 +148,9 @@ find /data -newer appended -exec touch -h -d '2021-03-03 03:03:03' {} +
 `
 
 // changedDockerfile makes a layer a line, in both ways in which builders do.
+// The verb is for the argument of the first script.
 const changedDockerfile = `FROM changed
-RUN ["sh", "/change/first"]
+RUN ["sh", "/change/first", "%s"]
 RUN ["sh", "/change/second"]
 COPY --from=changed /data /copied
 COPY context /context
