@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setMetadata gives an entry its owner, attributes, mode and times, in the order
-// in which the kernel keeps them: a new owner clears capabilities and the setuid
-// bits, and setting anything but times would move the change time only.
+// setMetadata gives an entry its owner, attributes, mode and times. The owner
+// comes first, because the kernel clears capabilities and the setuid bits when it
+// changes. Folders get their times at the very end.
 func (u *unpacker) setMetadata(n node, h *tar.Header) error {
 	if err := u.setOwner(n, h); err != nil {
 		return err
