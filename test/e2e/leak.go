@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -86,7 +87,34 @@ func requireNothingLeft(tb testing.TB, before []string) {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	tb.Errorf("left in the kernel:\n\t%s", strings.Join(left, "\n\t"))
+	tb.Errorf("left in the kernel:\n\t%s\nheld by:\n\t%s", strings.Join(left, "\n\t"), strings.Join(deviceHolders(tb), "\n\t"))
+}
+
+// deviceHolders says of each device-mapper device which processes have it open
+// or mounted, their own mount namespaces included.
+func deviceHolders(tb testing.TB) []string {
+	tb.Helper()
+	out, err := exec.Command("dmsetup", "info", "-c", "--noheadings", "-o", "name,major,minor,open,attr").CombinedOutput()
+	if err != nil {
+		tb.Errorf("dmsetup info: %v: %s", err, out)
+	}
+	holders := strings.Split(strings.TrimSpace(string(out)), "\n")
+	descriptors, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, link := range descriptors {
+		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, "/dev/dm-") {
+			holders = append(holders, link+" is "+target)
+		}
+	}
+	tables, _ := filepath.Glob("/proc/[0-9]*/mountinfo")
+	for _, path := range tables {
+		table, _ := os.ReadFile(path) // the process may be gone
+		for line := range strings.Lines(string(table)) {
+			if strings.Contains(line, "/dev/dm-") || strings.Contains(line, "/dev/mapper/") {
+				holders = append(holders, path+": "+strings.TrimSpace(line))
+			}
+		}
+	}
+	return holders
 }
 
 // descriptors lists what a process has open.

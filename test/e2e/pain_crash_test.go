@@ -117,17 +117,27 @@ func TestPain17ATornRecordOrAFullDiskStopsOnlyWhatItMust(t *testing.T) {
 	for _, id := range []string{"good", "torn"} {
 		d.mustCreate(t, id, "")
 	}
+	dir := d.mustGet(t, "good") // a container that runs all the time
 	d.proc.kill(t)
 	record := filepath.Join(d.dir, "metadata", "torn")
 	if err := os.Truncate(record, 0); err != nil {
 		t.Fatal(err)
+	}
+	// The loop files have their space already: this is about the records.
+	for name, size := range map[string]int64{"data": 200 << 20, "metadata": 16 << 20} {
+		allocate(t, filepath.Join(d.dir, "devicemapper", name), size)
 	}
 	fillDisk(t, disk)
 	d.start(t)
 	d.waitReady(t)
 	_, err := d.get("torn")
 	requireSays(t, err, record, "empty")
-	d.look(t, "good", func(string) {})
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("still here"), 0o600); err != nil {
+		t.Error(err)
+	}
+	if err := d.put("good"); err != nil {
+		t.Error(err)
+	}
 	d.mustRemove(t, "good")
 	d.end(t)
 	if err := unix.Unmount(disk, 0); err != nil {
@@ -150,6 +160,18 @@ func smallDisk(t *testing.T, dir string, size int64) string {
 	}
 	t.Cleanup(func() { _ = os.Remove(image) })
 	return dir
+}
+
+func allocate(t *testing.T, path string, size int64) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := unix.Fallocate(int(f.Fd()), 0, 0, size); err != nil {
+		t.Fatalf("allocate %s: %v", path, err)
+	}
 }
 
 func fillDisk(t *testing.T, dir string) {

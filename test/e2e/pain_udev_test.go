@@ -56,12 +56,7 @@ func udevd(t *testing.T) (pids []int) {
 
 func TestPain12AStuckUdevHoldsNothingUpForLong(t *testing.T) {
 	d := newLoneDriver(t)
-	for _, pid := range udevd(t) {
-		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
-	}
+	defer resumeUdev(t, stopUdev(t))
 	d.start(t)
 	start := time.Now()
 	d.mustInit(t)
@@ -78,6 +73,31 @@ func TestPain12AStuckUdevHoldsNothingUpForLong(t *testing.T) {
 		t.Errorf("five layers took %v", took)
 	}
 	d.end(t)
+}
+
+func stopUdev(t *testing.T) (pids []int) {
+	t.Helper()
+	pids = udevd(t)
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pids
+}
+
+// resumeUdev also waits until udev has worked off what it missed: it opens
+// devices for that, which would be in the next test's way.
+func resumeUdev(t *testing.T, pids []int) {
+	t.Helper()
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
+			t.Error(err)
+		}
+	}
+	if out, err := exec.Command("udevadm", "settle", "--timeout=60").CombinedOutput(); err != nil {
+		t.Errorf("udevadm settle: %v: %s", err, out)
+	}
 }
 
 // semaphores lists the System V semaphore sets there are.

@@ -20,7 +20,7 @@ func pluginStack(tb testing.TB, name string, options ...string) *stack {
 	d.Driver = "dmthin"
 	d.Options = append(poolOptions[:len(poolOptions):len(poolOptions)], options...)
 	d.start(tb)
-	return &stack{dockerd: d}
+	return &stack{dockerd: d, plugin: d.run(tb, "plugin", "inspect", "--format", "{{.ID}}", "dmthin")}
 }
 
 // publishPlugin leaves the plugin in the registry and nowhere else.

@@ -13,8 +13,8 @@ import (
 const fill = `said=$(dd if=/dev/zero of=/full bs=1M 2>&1); case $said in *"No space left"*) stat -c %s /full;; *) echo "$said";; esac`
 
 // requireCapacity runs a container that fills its filesystem. It must hold
-// what its size says, less the metadata of the filesystem: ext4 takes up to
-// 15 %, xfs has a log of 64 MiB besides.
+// what its size says, less what the filesystem needs: up to 15 %, and a journal
+// as the base device's size asks for.
 func requireCapacity(t *testing.T, s *stack, filesystem string, mebibytes int64, flags ...string) {
 	t.Helper()
 	out := s.foreground(t, "busybox", fill, flags...)
@@ -24,10 +24,7 @@ func requireCapacity(t *testing.T, s *stack, filesystem string, mebibytes int64,
 	}
 	size := mebibytes << 20
 	t.Logf("%d of %d bytes could be written", written, size)
-	least := size * 85 / 100
-	if filesystem == "xfs" {
-		least -= 64 << 20
-	}
+	least := size*85/100 - map[string]int64{"ext4": 16 << 20, "xfs": 64 << 20}[filesystem]
 	if written > size || written < least {
 		t.Errorf("%d bytes could be written into a container of %d bytes", written, size)
 	}

@@ -18,7 +18,8 @@ import (
 type stack struct {
 	*dockerd
 
-	host *hostDaemon // nil: managed plugin
+	host   *hostDaemon // nil: managed plugin
+	plugin string      // the managed plugin's ID
 }
 
 // poolOptions make a pool that is small but real. Loop files are sparse: what
@@ -44,28 +45,18 @@ func (s *stack) stop(tb testing.TB) {
 	}
 }
 
-// pluginID is the managed plugin's ID, or empty.
-func (s *stack) pluginID(tb testing.TB) string {
-	tb.Helper()
-	if s.host != nil {
-		return ""
-	}
-	return s.run(tb, "plugin", "inspect", "--format", "{{.ID}}", s.Driver)
-}
-
 // client speaks the driver's protocol.
 func (s *stack) client(tb testing.TB) *driverClient {
 	tb.Helper()
-	id := s.pluginID(tb)
-	if id == "" {
+	if s.host != nil {
 		return newDriverClient(hostSocket, func(path string) string { return path })
 	}
-	return newDriverClient(filepath.Join("/run/docker/plugins", id, "dmthin.sock"), func(path string) string {
+	return newDriverClient(filepath.Join("/run/docker/plugins", s.plugin, "dmthin.sock"), func(path string) string {
 		rest, ok := strings.CutPrefix(path, "/var/lib/dmthin")
 		if !ok {
 			tb.Fatalf("%s is not below the plugin's propagated mount", path)
 		}
-		return filepath.Join(s.Root, "plugins", id, "propagated-mount", rest)
+		return filepath.Join(s.Root, "plugins", s.plugin, "propagated-mount", rest)
 	})
 }
 
