@@ -59,6 +59,9 @@ func TestLayersCanBeRemovedOnAFullDisk(t *testing.T) {
 	if err := s.WriteIntent(Intent{OpenTransactionID: 1}); err != nil {
 		t.Errorf("WriteIntent on a full disk: %v", err)
 	}
+	if err := s.WriteDeviceSet(DeviceSet{NextDeviceID: 1}); err != nil {
+		t.Errorf("WriteDeviceSet on a full disk: %v", err)
+	}
 	if got := load(t, s); len(got.Layers) != 0 || len(got.Tombstones) != 1 || len(got.Damaged) != 0 {
 		t.Errorf("Load = %+v", got)
 	}

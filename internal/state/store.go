@@ -124,9 +124,10 @@ func (s *Store) Empty() (bool, error) {
 	return true, nil
 }
 
-// WriteDeviceSet replaces the device set.
+// WriteDeviceSet replaces the device set. It works on a full disk, so that a
+// daemon there can be stopped.
 func (s *Store) WriteDeviceSet(d DeviceSet) error {
-	return writeJSON(s.metadata, deviceSetName, d)
+	return s.reserve.retry(func() error { return writeJSON(s.metadata, deviceSetName, d) })
 }
 
 // DeviceSet returns the device set; ok is false where none was ever written.

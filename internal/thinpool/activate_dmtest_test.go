@@ -66,6 +66,20 @@ func TestActivateRepairsWhatACrashLeft(t *testing.T) {
 	activate(t, pool, thin(2))
 }
 
+func TestDevicesThatNeverStartedAreFoundAndRemoved(t *testing.T) {
+	pool := newPool(t)
+	create(t, pool, 1)
+	// What a process killed between two of the calls that make a device leaves.
+	dmtest.Run(t, "dmsetup", "create", thin(1).Name, "--uuid", thin(1).UUID, "--notable")
+	active, err := pool.Active(t.Context())
+	if err != nil || len(active) != 1 || active[0].Name != thin(1).Name || active[0].Size != 0 {
+		t.Errorf("active: %+v, %v", active, err)
+	}
+	if err := pool.Deactivate(t.Context(), thin(1).Name); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestActivateGrowsButNeverShrinks(t *testing.T) {
 	pool := newPool(t)
 	device, _ := createActive(t, pool, 1)

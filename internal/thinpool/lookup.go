@@ -60,7 +60,8 @@ func (p *Pool) Lookup(ctx context.Context, name string) (Info, error) {
 	return Info{}, fmt.Errorf("look up thin device %s: %w", name, err)
 }
 
-// Active returns the active thin devices of this pool, in no order. One that has
+// Active returns the active thin devices of this pool, in no order; one without
+// a table yet has neither ID nor Size. One that has
 // the pool's UUID prefix but another target is left out, with a warning:
 // someone has replaced its table.
 func (p *Pool) Active(ctx context.Context) ([]Info, error) {
@@ -86,11 +87,16 @@ func (p *Pool) Active(ctx context.Context) ([]Info, error) {
 	return active, nil
 }
 
-// ownDevice reads the state of a device if it is one of this pool's.
+// ownDevice reads the state of a device if it is one of this pool's. One that a
+// process left between making it and starting its table counts: the table it
+// loaded keeps the pool busy.
 func (p *Pool) ownDevice(name string) (Info, error) {
 	found, err := dm.Lookup(dm.ID{Name: name})
-	if err != nil || !p.spec.owns(found.UUID) {
+	switch {
+	case err != nil || !found.Exists || !p.spec.owns(found.UUID):
 		return Info{}, err
+	case !found.LiveTable:
+		return Info{Exists: true, Name: found.Name, UUID: found.UUID, Device: Device{found.Path(), found.Major, found.Minor}}, nil
 	}
 	return p.describe(found)
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/dmthin/dmthin/test/vm/kernellog"
 )
 
 // The tests in the pain_ files are named after the numbers of
@@ -120,6 +122,9 @@ func TestPain18ErrorsSayWhatAndWhy(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "a", "")
 	status := d.mustStatus(t)
+	if err := kernellog.Expect(`error adding target to table|Deletion of thin device 2 failed`); err != nil {
+		t.Fatal(err)
+	}
 	out, err := exec.Command("dmsetup", "message", status.Pool.Name, "0", "delete 2").CombinedOutput()
 	if err != nil {
 		t.Fatalf("delete the device behind the daemon's back: %v: %s", err, out)
