@@ -24,13 +24,6 @@ import (
 // differs, but access and change times.
 type tree map[string]string
 
-// dockerMade are the paths that Docker itself puts into every container's
-// layer; their times are those of the container's creation.
-var dockerMade = []string{
-	".", ".dockerenv", "dev", "dev/console", "dev/pts", "dev/shm", "etc", "etc/hostname", "etc/hosts",
-	"etc/mtab", "etc/resolv.conf", "proc", "sys",
-}
-
 // readTree reads everything below root on root's own filesystem.
 func readTree(tb testing.TB, root string) tree {
 	tb.Helper()
