@@ -13,7 +13,7 @@ import (
 	"github.com/dmthin/dmthin/internal/dm/dmtest"
 )
 
-func TestMain(m *testing.M) { dmtest.Main(m) }
+func TestMain(m *testing.M) { dmtest.Main(m, `ioctl: error adding target to table`) }
 
 // errorTable is a target that needs no device below it and fails all I/O.
 func errorTable(sectors uint64) []dm.Target {

@@ -22,7 +22,15 @@ const (
 	mib = 1 << 20
 )
 
-func TestMain(m *testing.M) { dmtest.Main(m) }
+func TestMain(m *testing.M) {
+	dmtest.Main(m,
+		`ioctl: error adding target to table`,
+		`thin: (Creation|Deletion) of .* failed`,
+		`thin: Failed to change transaction id`,
+		`thin: (reserve|release)_metadata_snap message failed`,
+		`switching pool to out-of-data-space`,
+	)
+}
 
 func quiet() *logrus.Entry {
 	logger := logrus.New()

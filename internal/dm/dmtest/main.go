@@ -11,17 +11,26 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dmthin/dmthin/test/vm/kernellog"
 )
 
 // Main runs the tests of a package, and fails if they leave device-mapper
 // devices, loop devices, mounts, semaphores or file descriptors. It fails
-// before that where there is no device-mapper to test. It never returns.
-func Main(m *testing.M) {
+// before that where there is no device-mapper to test. provoked are patterns of
+// what the kernel logs when it refuses what the tests ask for in vain; anything
+// else that looks like a fault fails them too. It never returns.
+func Main(m *testing.M, provoked ...string) {
 	if os.Geteuid() != 0 {
 		fail("these tests need root")
 	}
 	if out, err := exec.Command("dmsetup", "version").CombinedOutput(); err != nil {
 		fail("these tests need device-mapper: dmsetup version: %v: %s", err, out)
+	}
+	for _, pattern := range provoked {
+		if err := kernellog.Expect(pattern); err != nil {
+			fail("announce %s in the kernel log: %v", pattern, err)
+		}
 	}
 	before := inventory()
 	code := m.Run()
