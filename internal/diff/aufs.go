@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // aufs kept files with several names in a folder of its own at the top, and the
@@ -48,17 +50,14 @@ type spooled struct {
 	offset int64
 }
 
-// newLinkSpool makes the file in the layer itself, which has room for it.
+// newLinkSpool makes the file in the layer itself, which has room for it. Without
+// a name, it goes with the process.
 func newLinkSpool(dir string) (*linkSpool, error) {
-	f, err := os.CreateTemp(dir, ".dmthin-links-")
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("keep aufs hard links: %w", err)
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("keep aufs hard links: %w", err)
-	}
-	return &linkSpool{file: f, files: make(map[string]spooled)}, nil
+	return &linkSpool{file: os.NewFile(uintptr(fd), dir), files: make(map[string]spooled)}, nil
 }
 
 func (p *linkSpool) add(ctx context.Context, h *tar.Header, base string, body io.Reader, buf []byte) error {

@@ -131,14 +131,14 @@ func (u *unpacker) realName(f *os.File, name string) string {
 	if err != nil {
 		return name
 	}
-	real, err := os.Readlink(procFD(int(f.Fd())))
+	found, err := os.Readlink(procFD(int(f.Fd())))
 	if err != nil {
 		return name
 	}
-	if real == top {
+	if found == top {
 		return "."
 	}
-	if rel, ok := strings.CutPrefix(real, strings.TrimSuffix(top, "/")+"/"); ok {
+	if rel, ok := strings.CutPrefix(found, strings.TrimSuffix(top, "/")+"/"); ok {
 		return rel
 	}
 	return name
