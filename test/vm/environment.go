@@ -8,9 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/dmthin/dmthin/test/vm/image"
 	"github.com/dmthin/dmthin/test/vm/machine"
@@ -57,11 +55,10 @@ func (e environment) newSession(ctx context.Context, distro, out string) (s sess
 	if err != nil {
 		return s, nil, err
 	}
-	work, err := e.workDir()
+	work, remove, err := newWorkDir(filepath.Join(e.cache, "run"))
 	if err != nil {
 		return s, nil, err
 	}
-	remove = func() { _ = os.RemoveAll(work) } // the next run tries again
 	agent, err := e.buildAgent(ctx, work)
 	if err != nil {
 		remove()
@@ -71,26 +68,6 @@ func (e environment) newSession(ctx context.Context, distro, out string) (s sess
 		Image: img, Accel: machine.Probe(ctx, img, e.cache), Repo: e.root, Work: work, Out: out, Agent: agent,
 		Memory: "6G", CPUs: min(runtime.NumCPU(), 4),
 	}, remove, nil
-}
-
-// workDir makes a folder for one run, and deletes those of runs that were killed.
-func (e environment) workDir() (string, error) {
-	runs := filepath.Join(e.cache, "run")
-	if err := os.MkdirAll(runs, 0o755); err != nil {
-		return "", err
-	}
-	old, err := os.ReadDir(runs)
-	if err != nil {
-		return "", err
-	}
-	for _, d := range old {
-		pid, err := strconv.Atoi(d.Name())
-		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			_ = os.RemoveAll(filepath.Join(runs, d.Name())) // the next run tries again
-		}
-	}
-	dir := filepath.Join(runs, strconv.Itoa(os.Getpid()))
-	return dir, os.MkdirAll(dir, 0o755)
 }
 
 // buildAgent compiles the guest agent; static, so that it runs on any release.

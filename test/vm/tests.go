@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/test/vm/image"
@@ -24,6 +27,7 @@ type testFlags struct {
 	only    *regexp.Regexp
 	host    bool
 	out     string
+	atOnce  int
 	options suite.Options
 }
 
@@ -40,10 +44,14 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	timeout := flags.Duration("timeout", 30*time.Minute, "time each package's tests may take")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
 	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
+	atOnce := flags.Int("machines", max(1, runtime.NumCPU()/2), "how many machines run at once; tests of time suffer when they share a CPU")
 	_ = flags.Parse(args) // ExitOnError
 	pattern, err := regexp.Compile(*only)
 	if err != nil {
 		return testFlags{}, fmt.Errorf("-only: %w", err)
+	}
+	if *atOnce < 1 {
+		return testFlags{}, fmt.Errorf("-machines %d: at least one", *atOnce)
 	}
 	dir, err := filepath.Abs(*out) // the compiler runs elsewhere
 	if err != nil {
@@ -55,7 +63,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 		}
 	}
 	return testFlags{
-		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: dir,
+		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: dir, atOnce: *atOnce,
 		options: suite.Options{
 			Tags: strings.Split(*tags, ","), Race: *race, Run: *run, Timeout: *timeout,
 			Env: append(passedOn(os.Environ()), "DMTHIND="+filepath.Join(e.root, "build", "dmthind")),
@@ -90,14 +98,17 @@ func runTests(ctx context.Context, e environment, args []string) error {
 		return err
 	}
 	var sum results.Summary
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(f.atOnce)
 	for _, m := range machines {
-		if err := plan.runOn(ctx, m, f.options, &sum); err != nil {
-			sum.Close(os.Stdout)
-			return err
-		}
+		group.Go(func() error { return plan.runOn(ctx, m, f.options, &sum) })
 	}
+	err = group.Wait()
 	sum.Close(os.Stdout)
-	if sum.Failed > 0 {
+	if err != nil {
+		return err
+	}
+	if sum.Failed() > 0 {
 		return errFailed
 	}
 	return nil
@@ -152,16 +163,14 @@ func lockDir(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, ".lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	path := filepath.Join(dir, ".lock")
+	f, err := lockFile(path, unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		fmt.Printf("another run writes to %s; waiting for it\n", dir)
+		f, err = lockFile(path, unix.LOCK_EX)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
-		fmt.Printf("another run writes to %s; waiting for it\n", dir)
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
-		}
 	}
 	return func() { f.Close() }, nil
 }

@@ -5,14 +5,23 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/dmthin/dmthin/test/vm/job"
 )
 
-// Summary counts tests over any number of jobs.
+// Summary counts tests over any number of jobs, also of several machines at once.
 type Summary struct {
-	Passed, Failed, Skipped int
+	mu                      sync.Mutex // protects what follows, and keeps a test's lines together
+	passed, failed, skipped int
 	failures                []string
+}
+
+// Failed is the number of failures so far.
+func (s *Summary) Failed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
 }
 
 // Job follows one job: its output is written to it, and each test's outcome
@@ -37,6 +46,8 @@ func (s *Summary) Follow(w io.Writer, where, name string) *Job {
 // test binary, or failed besides its tests, counts as one test itself.
 func (j *Job) Finish(res job.Result) {
 	j.close()
+	j.sum.mu.Lock()
+	defer j.sum.mu.Unlock()
 	why := ""
 	switch {
 	case res.Failure != "":
@@ -50,7 +61,7 @@ func (j *Job) Finish(res job.Result) {
 	case why != "":
 		j.fail(fmt.Sprintf("%s %s (%.1fs): %s", j.where, j.name, res.Seconds, why), j.where+" "+j.name)
 	case len(j.tests) == 0:
-		j.sum.Passed++
+		j.sum.passed++
 		fmt.Fprintf(j.out, "ok    %s %s (%.1fs)\n", j.where, j.name, res.Seconds)
 	}
 	for _, line := range counted(res.Faults) {
@@ -62,14 +73,16 @@ func (j *Job) Finish(res job.Result) {
 }
 
 func (j *Job) addTest(t Test) {
+	j.sum.mu.Lock()
+	defer j.sum.mu.Unlock()
 	name := fmt.Sprintf("%s %s %s", j.where, j.name, t.Name)
 	switch t.Outcome {
 	case Pass:
-		j.sum.Passed++
+		j.sum.passed++
 		fmt.Fprintf(j.out, "ok    %s (%.2fs)\n", name, t.Seconds)
 		return
 	case Skip:
-		j.sum.Skipped++
+		j.sum.skipped++
 		fmt.Fprintf(j.out, "skip  %s: %s\n", name, strings.TrimSpace(strings.Join(t.Output, " ")))
 		return
 	case Unfinished:
@@ -83,9 +96,10 @@ func (j *Job) addTest(t Test) {
 	}
 }
 
-// fail counts a failure, reports it and keeps its name for the end.
+// fail counts a failure, reports it and keeps its name for the end. The caller
+// holds the summary's lock.
 func (j *Job) fail(line, name string) {
-	j.sum.Failed++
+	j.sum.failed++
 	j.sum.failures = append(j.sum.failures, name)
 	fmt.Fprintln(j.out, "FAIL  "+line)
 }
@@ -116,11 +130,13 @@ func lastLines(lines []string, n int) []string {
 
 // Close writes the closing lines: the failures again, the counts.
 func (s *Summary) Close(w io.Writer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, f := range s.failures {
 		fmt.Fprintln(w, "FAILED:", f)
 	}
-	if s.Skipped > 0 {
-		fmt.Fprintf(w, "%d skipped\n", s.Skipped)
+	if s.skipped > 0 {
+		fmt.Fprintf(w, "%d skipped\n", s.skipped)
 	}
-	fmt.Fprintf(w, "%d passed, %d failed\n", s.Passed, s.Failed)
+	fmt.Fprintf(w, "%d passed, %d failed\n", s.passed, s.failed)
 }

@@ -38,8 +38,8 @@ func TestSummaryCountsWhatFailed(t *testing.T) {
 			j := s.Follow(&bytes.Buffer{}, "trixie", "job")
 			_, _ = j.Write([]byte(tt.output)) // never fails
 			j.Finish(tt.res)
-			if s.Passed != tt.passed || s.Failed != tt.failed {
-				t.Errorf("got %d passed, %d failed, want %d and %d", s.Passed, s.Failed, tt.passed, tt.failed)
+			if s.passed != tt.passed || s.failed != tt.failed {
+				t.Errorf("got %d passed, %d failed, want %d and %d", s.passed, s.failed, tt.passed, tt.failed)
 			}
 		})
 	}
