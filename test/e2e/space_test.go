@@ -52,6 +52,6 @@ func requireEmpty(t *testing.T, s *stack, empty space) {
 	}
 	status := s.status(t)
 	if status.Layers != 0 || status.Mounted != 0 || status.Pool.DeferredDeleted != 0 || len(status.Leaked) != 0 || len(status.Problems) != 0 {
-		t.Errorf("not all is gone: %+v", status)
+		t.Errorf("not all is gone: %+v; layers:\n%s\ndockerd knows %q", status, s.dmthin(t, "ls", "--no-trunc"), layerIDs(t, s.dockerd))
 	}
 }
