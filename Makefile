@@ -21,7 +21,9 @@ UNITDIR ?= /etc/systemd/system
 DISTRO ?= trixie,bookworm
 ONLY   ?=
 RUN    ?=
-vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' $(if $(HOST),-host)
+# An emulated machine keeps about one CPU busy, so two releases side by side take little longer than one.
+MACHINES ?= 2
+vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' -machines $(MACHINES) $(if $(HOST),-host)
 
 .PHONY: help
 help: ## Say what each target does
