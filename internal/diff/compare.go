@@ -21,6 +21,14 @@ func differs(a, b *stat) bool {
 	return a.Size != b.Size || !sameTime(a.Mtime, b.Mtime)
 }
 
+// linked reports whether a file has a new name somewhere. All of its names must
+// be in the tar, or the new one becomes a file of its own. overlayfs, which
+// copies the file to link it, makes Docker see it; its comparison of folders
+// does not look.
+func linked(after, before *stat) bool {
+	return !after.isDir() && after.Nlink > before.Nlink
+}
+
 // sameTime takes times as equal in the same second if either has no fraction:
 // files unpacked from a layer's tar have whole seconds.
 func sameTime(a, b unix.StatxTimestamp) bool {
@@ -108,7 +116,7 @@ func (p *folderPair) both(name string) error {
 	if err != nil {
 		return fmt.Errorf("stat %q in the parent: %w", name, err)
 	}
-	changed := differs(&after, &before)
+	changed := differs(&after, &before) || linked(&after, &before)
 	if !changed {
 		changed, err = p.capabilityDiffers(name)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	archive "github.com/moby/go-archive"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 )
 
@@ -58,9 +60,14 @@ func changesLikeDocker(t *rapid.T, layer, parent string) []Change {
 	for _, c := range theirs {
 		want = append(want, Change{c.Path, Kind(c.Kind)})
 	}
+	want = withNewLinks(t, layer, parent, got, want)
 	slices.SortFunc(want, comparePaths)
 	if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
 		t.Fatalf("changes (-docker +ours):\n%s", d)
+	}
+	theirs = theirs[:0] // from here on of the same changes
+	for _, c := range want {
+		theirs = append(theirs, archive.Change{Path: c.Path, Kind: archive.ChangeType(c.Kind)})
 	}
 	size, err := Size(context.Background(), layer, got)
 	if err != nil {
@@ -70,6 +77,42 @@ func changesLikeDocker(t *rapid.T, layer, parent string) []Change {
 		t.Fatalf("size is %d, Docker says %d", size, want)
 	}
 	return got
+}
+
+// withNewLinks adds what Docker's comparison of folders misses and overlay2 does
+// not: files that have got another name, and the folders on the way to them.
+func withNewLinks(t *rapid.T, layer, parent string, ours, dockers []Change) []Change {
+	known := map[string]bool{}
+	for _, c := range dockers {
+		known[c.Path] = true
+	}
+	add := func(path string) {
+		if !known[path] && path != "/" {
+			known[path] = true
+			dockers = append(dockers, Change{path, Modified})
+		}
+	}
+	for _, c := range ours {
+		if c.Kind != Modified || known[c.Path] {
+			continue
+		}
+		after, before := mustStat(t, layer+c.Path), mustStat(t, parent+c.Path)
+		if !linked(&after, &before) {
+			continue // a folder on the way, or a mistake that is to show
+		}
+		for path := c.Path; path != "/"; path = filepath.Dir(path) {
+			add(path)
+		}
+	}
+	return dockers
+}
+
+func mustStat(t *rapid.T, path string) stat {
+	s, err := lstatAt(unix.AT_FDCWD, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func exportLikeDocker(t *rapid.T, layer string, changes []Change) []byte {

@@ -220,3 +220,24 @@ func TestReadingLeavesAccessTimesAlone(t *testing.T) {
 		}
 	}
 }
+
+func TestAFileWithANewNameIsChangedSoThatTheLinkSurvives(t *testing.T) {
+	parent, layer := t.TempDir(), t.TempDir()
+	for _, dir := range []string{parent, layer} {
+		path := filepath.Join(dir, "old")
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Link(filepath.Join(layer, "old"), filepath.Join(layer, "new")); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Changes(t.Context(), layer, parent)
+	want := []Change{{"/new", Added}, {"/old", Modified}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v (-want +got)\n%s", err, diff)
+	}
+}
