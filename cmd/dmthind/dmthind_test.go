@@ -225,7 +225,7 @@ func TestLogSettingsAreChecked(t *testing.T) {
 	}
 	var out bytes.Buffer
 	log.SetOutput(&out)
-	defer log.SetOutput(os.Stderr)
+	defer log.SetOutput(os.Stdout)
 	log.Debug("x")
 	if !json.Valid(out.Bytes()) {
 		t.Errorf("not JSON: %q", &out)

@@ -113,6 +113,8 @@ func newLogger(set settings) (*logrus.Logger, error) {
 		return nil, fmt.Errorf("--log-level %q: use error, warning, info, debug or trace", set.logLevel)
 	}
 	log.SetLevel(level)
+	// dockerd logs what a managed plugin writes to its standard error as errors.
+	log.SetOutput(os.Stdout)
 	switch set.logFormat {
 	case "text":
 		log.SetFormatter(&logrus.TextFormatter{FullTimestamp: true})

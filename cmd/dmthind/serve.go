@@ -25,7 +25,7 @@ const shutdownGrace = 7 * time.Second
 // serve runs the daemon until ctx ends. The socket is there before any slow
 // pool work, since dockerd gives up on a plugin's socket after seconds but
 // waits for Init as long as it takes.
-func serve(ctx context.Context, set settings) error {
+func serve(ctx context.Context, set settings) (err error) {
 	logger, err := newLogger(set)
 	if err != nil {
 		return err
