@@ -18,8 +18,6 @@ import (
 // because overlayfs itself does something else:
 //   - what ends as it was, which overlayfs has copied by then;
 //   - a folder's time alone, which is no change between two folders;
-//   - a second name for a file of the image: both names and their link on
-//     overlay2, a new file to who compares folders;
 //   - a write to one of two names, where overlayfs breaks the link.
 
 // firstChanges ends with a time for everything it made or wrote. Its argument
@@ -72,6 +70,7 @@ busybox mknod device-to-device b 7 201
 mkdir hard
 ln added hard-one
 ln added hard/two
+ln linked hard/to-the-image
 rm unlinked-a
 ln -s dir/deep relative
 ln -s /data/modified absolute
@@ -178,7 +177,7 @@ func changedFiles() []tarFile {
 		data/removed-dir/file data/removed-dir/sub/file data/moved-dir/file data/moved-dir/sub/file
 		data/opaque/again data/opaque/gone data/opaque/sub/again data/opaque/sub/gone data/opaque/gone-dir/file
 		data/dir-to-file/inside data/dir-to-file/sub/file data/dir-to-link/inside
-		data/file-to-dir data/file-to-link data/file-to-fifo data/unlinked-a`)...)
+		data/file-to-dir data/file-to-link data/file-to-fifo data/unlinked-a data/linked`)...)
 	for _, f := range regulars(`data/capable-kept data/capable-owner data/capable-lost data/capable-written data/capable-moved`) {
 		f.PAXRecords = map[string]string{"SCHILY.xattr.security.capability": netRawCapability}
 		files = append(files, f)
