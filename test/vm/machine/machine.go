@@ -3,6 +3,8 @@
 package machine
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -63,9 +65,12 @@ func Run(ctx context.Context, c Config) error {
 	if errors.Is(err, exec.ErrNotFound) {
 		return fmt.Errorf("%w: run make deps", err)
 	}
-	if err != nil {
-		said, _ := os.ReadFile(log.Name())
-		return fmt.Errorf("qemu: %w: %s", err, said)
+	// QEMU ends with status 0 when somebody terminates it, and says so.
+	said, _ := os.ReadFile(log.Name())
+	if err != nil || bytes.Contains(said, []byte("terminating on signal")) {
+		return fmt.Errorf("qemu: %w: %s", cmp.Or(err, errEnded), bytes.TrimSpace(said))
 	}
 	return os.Remove(log.Name())
 }
+
+var errEnded = errors.New("ended from outside")
