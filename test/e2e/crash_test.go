@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -87,8 +88,8 @@ func dockerdIsKilled(t *testing.T, s *stack) {
 	s.run(t, "rm", "-f", "counter", "kept")
 }
 
-// liveRestore ends dockerd in both ways while a container goes on, and asks the
-// next dockerd to take it over.
+// liveRestore ends dockerd in both ways while a container goes on, and expects
+// the next dockerd to take it over.
 func liveRestore(t *testing.T, s *stack) {
 	s.Flags = append(s.Flags, "--live-restore")
 	s.restart(t)
@@ -98,7 +99,7 @@ func liveRestore(t *testing.T, s *stack) {
 	s.proc.kill(t)
 	s.start(t)
 	requireCountsOn(t, s, pid)
-	requireStillUsable(t, s)
+	requireRemovable(t, s)
 }
 
 // driverIsKilled shows that containers don't notice the end of the daemon under
@@ -107,29 +108,21 @@ func driverIsKilled(t *testing.T, s *stack) {
 	pid := startCounter(t, s)
 	s.killDriver(t)
 	requireCountsOn(t, s, pid)
-	requireStillUsable(t, s)
-}
-
-// requireStillUsable uses, stops, starts and removes the counter as if nothing
-// had happened, and runs another container.
-func requireStillUsable(t *testing.T, s *stack) {
-	t.Helper()
 	if got := s.foreground(t, "busybox", "echo runs"); got != "runs" {
 		t.Errorf("a new container says %q", got)
 	}
+	requireRemovable(t, s)
+}
+
+// requireRemovable uses, stops and removes the counter as if nothing had
+// happened.
+func requireRemovable(t *testing.T, s *stack) {
+	t.Helper()
 	if got := s.shell(t, "counter", "head -n 1 /log"); got != "1" {
 		t.Errorf("exec in the old container says %q", got)
 	}
 	s.run(t, "stop", "counter")
-	s.run(t, "start", "counter")
 	device := "device " + s.container(t, "counter").GraphDriver.Data["DeviceName"]
-	s.run(t, "rm", "-f", "counter")
-	eventually(t, 20*time.Second, device+" is gone", func() bool {
-		for _, name := range deviceNames(t) {
-			if name == device {
-				return false
-			}
-		}
-		return true
-	})
+	s.run(t, "rm", "counter")
+	eventually(t, 20*time.Second, device+" is gone", func() bool { return !slices.Contains(deviceNames(t), device) })
 }

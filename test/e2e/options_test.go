@@ -40,13 +40,13 @@ func TestDockerdRefusesToStartWithAnUnknownOption(t *testing.T) {
 
 func TestXFSLayersRunAndKeepTheirSize(t *testing.T) {
 	before := kernelObjects(t)
-	s := hostStack(t, "xfs", "dm.fs=xfs", "dm.basesize=512M")
-	if _, rows := s.info(t); rows[2][1] != "536.9MB" || rows[3][1] != "xfs" {
+	s := hostStack(t, "xfs", "dm.fs=xfs", "dm.basesize=320M")
+	if _, rows := s.info(t); rows[2][1] != "335.5MB" || rows[3][1] != "xfs" {
 		t.Errorf("docker info says %s and %s", rows[2], rows[3])
 	}
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
-	requireCapacity(t, s, "xfs", 512)
-	requireCapacity(t, s, "xfs", 640, "--storage-opt", "size=640M")
+	requireCapacity(t, s, "xfs", 320)
+	requireCapacity(t, s, "xfs", 400, "--storage-opt", "size=400M")
 	requireCapacity(t, s, "xfs", 128, "--storage-opt", "size=128M") // xfs can't shrink: a quota
 	s.stop(t)
 	requireNothingLeft(t, before)

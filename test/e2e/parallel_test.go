@@ -19,7 +19,7 @@ import (
 
 func TestManyContainersAndTheirSizes(t *testing.T) {
 	before := kernelObjects(t)
-	s := hostStack(t, "sizes", "dm.basesize=512M")
+	s := hostStack(t, "sizes", "dm.basesize=256M")
 	empty := spaceNow(t, s)
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
 	t.Run("ten containers start at once", func(t *testing.T) { tenAtOnce(t, s) })
@@ -101,7 +101,7 @@ func busyLayers(t *testing.T, s *stack) {
 // cycles returns how long the slowest of some rounds of a layer's life took.
 func cycles(t *testing.T, c *driverClient, parent, name string) (slowest time.Duration) {
 	t.Helper()
-	for i := range 5 {
+	for i := range 3 {
 		start := time.Now()
 		if err := cycle(c, fmt.Sprintf("%s%d", name, i), parent); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func cycle(c *driverClient, id, parent string) error {
 }
 
 // bulk is more than all buffers between two ends of a stream hold.
-const bulk = 32 << 20
+const bulk = 16 << 20
 
 // holdInApply starts to fill a layer and stops in the middle of a file. end
 // sends the rest, and expects the layer to be whole.

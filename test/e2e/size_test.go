@@ -32,8 +32,8 @@ func requireCapacity(t *testing.T, s *stack, filesystem string, mebibytes int64,
 
 // containerSizes are those above and below the base device's, each enforced.
 func containerSizes(t *testing.T, s *stack) {
-	requireCapacity(t, s, "ext4", 640, "--storage-opt", "size=640M")
-	requireCapacity(t, s, "ext4", 128, "--storage-opt", "size=128M")
+	requireCapacity(t, s, "ext4", 320, "--storage-opt", "size=320M")
+	requireCapacity(t, s, "ext4", 128, "--storage-opt", "size=128M") // below the base device's
 	for size, reason := range map[string]string{
 		"size=1M":    "", // the text is the filesystem's; that it is refused counts
 		"size=large": "large",
@@ -51,16 +51,16 @@ func containerSizes(t *testing.T, s *stack) {
 func biggerBase(t *testing.T, s *stack) {
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
 	s.background(t, "old", "busybox", "echo kept >/file; sync; sleep 1000")
-	s.restart(t, "dm.basesize=600M")
-	if _, rows := s.info(t); rows[2][1] != "629.1MB" {
+	s.restart(t, "dm.basesize=300M")
+	if _, rows := s.info(t); rows[2][1] != "314.6MB" {
 		t.Errorf("docker info says %s", rows[2])
 	}
-	requireCapacity(t, s, "ext4", 600)
+	requireCapacity(t, s, "ext4", 300)
 	s.run(t, "start", "old")
 	if got := s.shell(t, "old", "cat /file"); got != "kept" {
 		t.Errorf("the old container's file holds %q", got)
 	}
-	if got := s.container(t, "old").GraphDriver.Data["DeviceSize"]; got != "536870912" {
+	if got := s.container(t, "old").GraphDriver.Data["DeviceSize"]; got != "268435456" {
 		t.Errorf("the old container's size is %s now", got)
 	}
 	s.run(t, "rm", "-f", "old")
