@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-
 	"github.com/dmthin/dmthin/internal/state"
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
