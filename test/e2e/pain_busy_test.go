@@ -60,7 +60,7 @@ func TestPain02ABusyDeviceHoldsNobodyUp(t *testing.T) {
 	}
 	held := make([]*os.File, 0, 2)
 	for _, id := range []string{"a", "b"} {
-		f, err := os.Open("/dev/mapper/" + d.deviceName(t, id))
+		f, err := os.Open(deviceNode(t, d.deviceName(t, id)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,6 +80,23 @@ func TestPain02ABusyDeviceHoldsNobodyUp(t *testing.T) {
 		f.Close()
 	}
 	d.settled(t)
+}
+
+// deviceNode is the node that the kernel made for a device-mapper device; udev
+// makes the one with its name when it comes to it.
+func deviceNode(t *testing.T, name string) string {
+	t.Helper()
+	files, err := filepath.Glob("/sys/block/dm-*/dm/name")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if got, err := os.ReadFile(file); err == nil && string(bytes.TrimSpace(got)) == name {
+			return filepath.Join("/dev", filepath.Base(filepath.Dir(filepath.Dir(file))))
+		}
+	}
+	t.Fatalf("no device %s", name)
+	return ""
 }
 
 func TestPain07LoopDevicesAreReusedAndShown(t *testing.T) {
