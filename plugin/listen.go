@@ -40,7 +40,7 @@ func ListenUnix(path string) (net.Listener, error) {
 			path, len(path), maxSocketPath)
 	}
 	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // shared with the other plugins of the host
+	if err := os.MkdirAll(dir, 0o755); err != nil { // shared with the other plugins of the host
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
 	unlock, err := lockDirectory(dir)
@@ -62,7 +62,7 @@ func lockDirectory(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(lockTime); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(lockTime); ; <-time.After(20 * time.Millisecond) {
 		err = unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return func() { _ = d.Close() }, nil

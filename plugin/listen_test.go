@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -30,7 +31,7 @@ func TestSocketIsForRootOnlyWhateverTheUmask(t *testing.T) {
 		t.Errorf("mode %v", got)
 	}
 	_ = l.Close()
-	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is still there after Close: %v", err)
 	}
 }

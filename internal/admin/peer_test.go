@@ -8,7 +8,7 @@ import (
 )
 
 func TestOnlyRootAndTheDaemonsUserMayChange(t *testing.T) {
-	other := uint32(os.Geteuid()) + 1 //nolint:gosec // a uid fits
+	other := uint32(os.Geteuid()) + 1
 	as := func(p peer) context.Context { return context.WithValue(context.Background(), peerKey{}, p) }
 	if err := requireOwner(as(peer{uid: 0})); err != nil {
 		t.Errorf("root: %v", err)

@@ -19,12 +19,6 @@ func (c *cookie) operate(t *testing.T, by int16) {
 	}
 }
 
-func (c *cookie) exists() bool {
-	const getVal = 12
-	_, _, errno := unix.Syscall(unix.SYS_SEMCTL, uintptr(c.semid), 0, getVal)
-	return errno == 0
-}
-
 func TestWaitEndsWhenUdevReports(t *testing.T) {
 	c, err := newCookie()
 	if err != nil {
