@@ -3,8 +3,8 @@
 // tar, and the sizes Docker reports.
 //
 // It works on mounted folders and knows nothing of device-mapper, of layer
-// records or of who mounted what. Everything it says is what Docker's own
-// comparison of two folders would say; faster ways to find changes are judged
+// records or of who mounted what. It says what Docker's own comparison of two
+// folders would say, new hard links aside; faster ways to find changes are judged
 // against it.
 //
 // Folders are read and written through descriptors. A name from a tar or from a

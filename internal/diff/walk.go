@@ -15,8 +15,9 @@ const maxWorkers = 8
 
 // Changes lists what differs between the layer in one folder and its parent in
 // another, sorted by path; with parent "", everything in the layer. It finds
-// what Docker's own comparison finds: content that changed with neither size
-// nor time is not seen. A folder with changes below it is listed as Modified.
+// what Docker's own comparison finds, and also files that only got another name.
+// Content that changed with neither size nor time is not seen. A folder with
+// changes below it is listed as Modified.
 //
 // The layer may change meanwhile; the parent should not. Memory grows with the
 // number of changes, not with the size of the layers.
