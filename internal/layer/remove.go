@@ -94,7 +94,11 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 		return err
 	}
 	if s.opts.Discard {
-		if err := s.discard(ctx, tombstone, r); err != nil {
+		err := s.discard(ctx, tombstone, r)
+		if ctx.Err() != nil {
+			return ctx.Err() // deleted now, the rest would stay allocated below the pool
+		}
+		if err != nil {
 			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
 		}
 	}
@@ -122,6 +126,15 @@ func ignoreGone(err error) error {
 	return err
 }
 
+// baseSize is how large a layer was before it was made smaller: blocks behind
+// its end are its own as well.
+func (s *Store) baseSize() int64 {
+	if s.base == nil {
+		return 0
+	}
+	return s.base.record.Size
+}
+
 // discard tells the device below the pool which blocks are free: dm-thin passes
 // discards of a thin device down, deletions it does not. A loop file shrinks
 // only this way.
@@ -129,7 +142,7 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 	name := s.names.deleted(r.DeviceID)
 	thin := thinpool.Thin{
 		Name: name, UUID: s.names.uuid(r.DeviceID, tombstone),
-		ID: thinpool.DeviceID(r.DeviceID), Size: r.Size,
+		ID: thinpool.DeviceID(r.DeviceID), Size: max(r.Size, s.baseSize()),
 	}
 	device, err := s.sys.Devices.Activate(ctx, thin, false)
 	if errors.Is(err, thinpool.ErrNoDevice) {
@@ -138,6 +151,6 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 	if err != nil {
 		return err
 	}
-	err = s.sys.Devices.Discard(ctx, device, r.Size)
+	err = s.sys.Devices.Discard(ctx, device, thin.Size)
 	return errors.Join(err, s.sys.Devices.Deactivate(context.WithoutCancel(ctx), name))
 }

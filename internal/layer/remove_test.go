@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -176,4 +177,29 @@ func TestRemoveDoesNotWaitForOtherLayers(t *testing.T) {
 	}
 	close(release)
 	must(t, <-done)
+}
+
+func TestAStopDuringADiscardLeavesTheDeletionToTheNextStart(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "discard") {
+			d.reclaimer.cancel()
+			return context.Canceled
+		}
+		return nil
+	}
+	must(t, d.Remove(t.Context(), "a"))
+	<-d.reclaimer.done
+	if _, ok := w.devices[2]; !ok {
+		t.Error("deleted without its blocks being discarded")
+	}
+	d.kill()
+	w.failOn("", nil)
+	d = w.mustStart(t)
+	d.settled(t)
+	if _, ok := w.devices[2]; ok {
+		t.Error("the next start did not finish the deletion")
+	}
 }

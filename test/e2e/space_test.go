@@ -36,6 +36,10 @@ func removeEverything(t *testing.T, s *stack, empty space) {
 // devices, mounts or problems.
 func requireEmpty(t *testing.T, s *stack, empty space) {
 	t.Helper()
+	if kept := layerIDs(t, s.dockerd); len(kept) > 0 {
+		requireOnly(t, s, kept)
+		return
+	}
 	var now space
 	for deadline := time.Now().Add(reclaimLimit); time.Now().Before(deadline); time.Sleep(time.Second) {
 		now = spaceNow(t, s)
@@ -54,4 +58,17 @@ func requireEmpty(t *testing.T, s *stack, empty space) {
 	if status.Layers != 0 || status.Mounted != 0 || status.Pool.DeferredDeleted != 0 || len(status.Leaked) != 0 || len(status.Problems) != 0 {
 		t.Errorf("not all is gone: %+v; layers:\n%s\ndockerd knows %q", status, s.dmthin(t, "ls", "--no-trunc"), layerIDs(t, s.dockerd))
 	}
+}
+
+// requireOnly finds no layers but those that dockerd has kept. It never asks for
+// the removal of an image's layer that BuildKit once used, prune as you like
+// (seen with 20.10 and 26.1), so that the pool can't be empty then.
+func requireOnly(t *testing.T, s *stack, kept []string) {
+	t.Helper()
+	t.Logf("dockerd itself keeps %d layers", len(kept))
+	eventually(t, reclaimLimit, "all other layers are gone", func() bool {
+		status := s.status(t)
+		return status.Layers <= len(kept) && status.Mounted == 0 && status.Pool.DeferredDeleted == 0 &&
+			len(status.Leaked) == 0 && len(status.Problems) == 0
+	})
 }
