@@ -20,11 +20,17 @@ import (
 // layersOfMany is how many layers the image "many" has above its first.
 const layersOfMany = 8
 
+// importImages makes the images busybox and odd.
+func importImages(t *testing.T, s *stack) {
+	t.Helper()
+	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
+	importImage(t, s.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+}
+
 // importAndLoad makes the images that the other subtests use: busybox, odd
 // and many.
 func importAndLoad(t *testing.T, s *stack) {
-	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
-	importImage(t, s.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+	importImages(t, s)
 	s.runWith(t, nil, bytes.NewReader(savedImage(t, "many:latest", manyLayers(t, layersOfMany)...)), "load")
 	if t.Failed() {
 		return
@@ -58,11 +64,10 @@ func pushAndPull(t *testing.T, s *stack) {
 	requireManyLayers(t, s)
 }
 
-// saveAndLoad shows that all layers, those of commit and both builders
-// included, come out of the driver as they went in: docker load recomputes
+// saveAndLoad shows that all layers, those of commit and build included, come out of the driver as they went in: docker load recomputes
 // every layer's digest.
 func saveAndLoad(t *testing.T, s *stack) {
-	images := []string{"odd", "many", "committed", "classic", "buildkit"}
+	images := []string{"odd", "many", "committed", "classic"}
 	ids := func() (all []string) {
 		for _, name := range images {
 			all = append(all, s.image(t, name).ID)

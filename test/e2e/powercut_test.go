@@ -68,8 +68,7 @@ func TestPowerCutBefore(t *testing.T) {
 	}
 	s := powerCutStack(t)
 	state := powerCutState{Empty: spaceNow(t, s)}
-	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
-	importImage(t, s.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+	importImages(t, s)
 	s.background(t, "kept", "odd", "mv /odd/owned /odd/moved; rm /odd/fifo; touch /ready; sleep 1000")
 	s.shell(t, "kept", "while [ ! -e /ready ]; do usleep 100000; done")
 	s.run(t, "commit", "kept", "committed")

@@ -3,6 +3,9 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -22,37 +25,58 @@ func spaceNow(t *testing.T, s *stack) space {
 // the last layer is gone.
 const reclaimLimit = time.Minute
 
+// writeBulk leaves a container with much more in it than layers need for
+// themselves.
+func writeBulk(t *testing.T, s *stack) {
+	t.Helper()
+	s.background(t, "bulk", "busybox", "dd if=/dev/zero of=/bulk bs=1M count=256; sync; touch /done; sleep 1000")
+	done := fmt.Sprintf("/proc/%d/root/done", s.container(t, "bulk").State.Pid)
+	eventually(t, time.Minute, "the container has written", func() bool {
+		_, err := os.Stat(done)
+		return err == nil
+	})
+}
+
 // removeEverything ends all containers, images and caches, and finds the pool
 // as empty as it was.
 func removeEverything(t *testing.T, s *stack, empty space) {
 	full := spaceNow(t, s)
+	if containers := strings.Fields(s.run(t, "ps", "-aq")); len(containers) > 0 {
+		s.run(t, append([]string{"rm", "-f"}, containers...)...)
+	}
 	s.run(t, "builder", "prune", "-af")
 	s.run(t, "system", "prune", "-af")
-	requireEmpty(t, s, empty)
+	requireEmpty(t, s, empty, full)
 	t.Logf("data used and loop file allocated: empty %+v, full %+v, after %+v", empty, full, spaceNow(t, s))
 }
 
 // requireEmpty waits for the space of removed layers, and finds none of their
 // devices, mounts or problems.
-func requireEmpty(t *testing.T, s *stack, empty space) {
+func requireEmpty(t *testing.T, s *stack, empty, full space) {
 	t.Helper()
 	if kept := layerIDs(t, s.dockerd); len(kept) > 0 {
 		requireOnly(t, s, kept)
 		return
 	}
+	// The file has holes where the pool has free blocks. A few stay: dm-thin
+	// discards no block that loses its last owner by being written anew, which
+	// happens to an image's layer that is mounted after a snapshot of it is gone.
+	most := space{
+		Used:      empty.Used * 105 / 100,
+		Allocated: max(empty.Allocated*105/100, empty.Allocated+(full.Allocated-empty.Allocated)/20),
+	}
 	var now space
 	for deadline := time.Now().Add(reclaimLimit); time.Now().Before(deadline); time.Sleep(time.Second) {
 		now = spaceNow(t, s)
-		if now.Used <= empty.Used*105/100 && now.Allocated <= empty.Allocated*105/100 {
+		if now.Used <= most.Used && now.Allocated <= most.Allocated {
 			break
 		}
 	}
-	if now.Used > empty.Used*105/100 {
+	if now.Used > most.Used {
 		t.Errorf("%d bytes of the pool are in use, the empty pool had %d", now.Used, empty.Used)
 	}
-	// The file itself has holes where the pool has free blocks.
-	if now.Allocated > empty.Allocated*105/100 {
-		t.Errorf("the loop file takes %d bytes of the host's disk, that of the empty pool took %d", now.Allocated, empty.Allocated)
+	if now.Allocated > most.Allocated {
+		t.Errorf("the loop file takes %d bytes of the host's disk, that of the empty pool took %d, the full one's %d", now.Allocated, empty.Allocated, full.Allocated)
 	}
 	status := s.status(t)
 	if status.Layers != 0 || status.Mounted != 0 || status.Pool.DeferredDeleted != 0 || len(status.Leaked) != 0 || len(status.Problems) != 0 {
