@@ -41,7 +41,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	run := flags.String("run", "", "run only the tests whose name matches this pattern")
 	tags := flags.String("tags", "dmtest,e2e", "build tags that mark the tests")
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
-	timeout := flags.Duration("timeout", 30*time.Minute, "time each package's tests may take")
+	timeout := flags.Duration("timeout", 45*time.Minute, "time each package's tests may take")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
 	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
 	atOnce := flags.Int("machines", max(1, runtime.NumCPU()/2), "how many machines run at once; tests of time suffer when they share a CPU")
