@@ -5,9 +5,12 @@ package e2e
 import (
 	"bytes"
 	"encoding/gob"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,6 +84,28 @@ func TestPowerCutBefore(t *testing.T) {
 	requireCountsOn(t, s, pid) // and goes on when the power ends
 }
 
+// requireKept finds the lines that were synced. What the container wrote after
+// the sync nobody was promised: ext4 may show some of it as zeros.
+func requireKept(t *testing.T, pid, lines int) {
+	t.Helper()
+	path := fmt.Sprintf("/proc/%d/root/log", pid)
+	log, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for i := range lines {
+		fmt.Fprintln(&want, i+1)
+	}
+	if !strings.HasPrefix(string(log), want.String()) {
+		t.Errorf("the container's file does not begin with the %d lines synced before the power cut: %.80q", lines, log)
+	}
+	eventually(t, 20*time.Second, "the container writes on", func() bool {
+		now, err := os.Stat(path)
+		return err == nil && now.Size() > int64(len(log))
+	})
+}
+
 func TestPowerCutAfter(t *testing.T) {
 	before := kernelObjects(t)
 	state := readPowerCutState(t)
@@ -93,10 +118,7 @@ func TestPowerCutAfter(t *testing.T) {
 	requireSameLayers(t, state.Layers, s.client(t).readLayers(t, s.dockerd))
 	s.run(t, "start", "counter", "kept")
 	pid := s.container(t, "counter").State.Pid
-	requireCountsOn(t, s, pid)
-	if now := counted(t, pid); now < state.Counted {
-		t.Errorf("the container had counted to %d, now it is at %d", state.Counted, now)
-	}
+	requireKept(t, pid, state.Counted)
 	if got := s.foreground(t, "committed", "cat /odd/moved"); got != "o" {
 		t.Errorf("the committed image holds %q", got)
 	}
