@@ -8,9 +8,9 @@ import (
 // ErrUnknownOption is wrapped by the error for an option that doesn't exist.
 var ErrUnknownOption = errors.New("unknown option")
 
-// ErrUnsupportedOption is wrapped by the error for an option of Docker's
-// driver that this release doesn't have.
-var ErrUnsupportedOption = errors.New("not supported by this release")
+// ErrContradiction is wrapped by the error for options that exclude or need
+// each other.
+var ErrContradiction = errors.New("options contradict each other")
 
 // ValueError is a value that an option doesn't take.
 type ValueError struct {

@@ -14,6 +14,8 @@ func FuzzParse(f *testing.F) {
 			f.Add(opt.Name + "=" + value)
 		}
 	}
+	f.Add("dm.directlvm_device=/dev/sdb\ndm.thinp_percent=95\ndm.thinp_metapercent=5%\ndm.thinp_autoextend_percent=20")
+	f.Add("dm.datadev=/dev/sdb\ndm.metadatadev=/dev/sdc")
 	f.Add("dm.fs=xfs\ndm.basesize=300M\ndm.use_deferred_removal=false\ndm.use_deferred_deletion=true")
 	f.Fuzz(func(t *testing.T, lines string) {
 		given := strings.Split(lines, "\n")
@@ -67,5 +69,26 @@ func checkRanges(t *testing.T, o Options) {
 	}
 	if o.DeferredRemoval != nil && !*o.DeferredRemoval && (o.DeferredDeletion == nil || *o.DeferredDeletion) {
 		t.Error("deferred deletion without deferred removal")
+	}
+	checkPool(t, o)
+}
+
+func checkPool(t *testing.T, o Options) {
+	t.Helper()
+	if o.XFSNoSpaceMaxRetries == nil {
+		t.Error("no number of retries for xfs")
+	}
+	kinds := 0
+	for _, given := range []bool{o.ThinPoolDevice != "", o.DirectLVM.Device != "", o.DataDevice+o.MetadataDevice != ""} {
+		if given {
+			kinds++
+		}
+	}
+	d := o.DirectLVM
+	if kinds > 1 || d.Device == "" && d != (DirectLVM{}) {
+		t.Errorf("%d kinds of pool: %+v", kinds, o)
+	}
+	if d.DataPercent+d.MetadataPercent > 100 || d.AutoextendThreshold > 100 || d.AutoextendPercent > 100 {
+		t.Errorf("percentages %+v", d)
 	}
 }

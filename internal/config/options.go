@@ -39,23 +39,51 @@ type Options struct {
 	DeferredDeletion *bool
 
 	MinFreeSpacePercent  int   // of data and of metadata; 0 for no check
-	XFSNoSpaceMaxRetries *uint // nil for the kernel's own default
+	ErrorIfNoSpace       bool  // a full pool that can't grow fails writes at once, and doesn't queue them
+	XFSNoSpaceMaxRetries *uint // nil for the kernel's own default; Parse never leaves it so
 	LibDMLogLevel        int   // 2 (fatal) to 7 (debug), libdevmapper's scale
+
+	// At most one of these three kinds of pool is given; none for loop-lvm.
+	ThinPoolDevice             string    // name of a pool somebody else made, as given
+	DirectLVM                  DirectLVM // a pool to make with LVM, if it has a Device
+	DataDevice, MetadataDevice string    // block devices for a pool of ours; one alone has a loop file for the other
 }
+
+// DirectLVM is the set-up of automatic direct-lvm. Numbers are as given: 0
+// where they were not.
+type DirectLVM struct {
+	Device              string
+	Force               bool // what is on the device may go
+	DataPercent         int  // of the volume group, 1 to 99
+	MetadataPercent     int
+	AutoextendThreshold int // percent used, 1 to 100; 100 for never. LVM takes less than 50 for 50
+	AutoextendPercent   int // of the pool's size, 1 to 100
+}
+
+// What holds for the numbers of DirectLVM that are not given.
+const (
+	DefaultDataPercent         = 95
+	DefaultMetadataPercent     = 1
+	DefaultAutoextendThreshold = 80
+	DefaultAutoextendPercent   = 20
+)
 
 // DefaultFilesystem is made in new pools. Per layer, ext4 keeps more of its
 // blocks shared and mounts faster than xfs.
 const DefaultFilesystem = "ext4"
 
 func defaults() Options {
+	retries := uint(defaultXFSRetries)
 	return Options{
-		BaseSize:            defaultBaseSize,
-		LoopDataSize:        defaultLoopDataSize,
-		LoopMetadataSize:    defaultLoopMetadataSize,
-		BlockSize:           defaultBlockSize,
-		BlkDiscard:          true,
-		MinFreeSpacePercent: defaultMinFreeSpace,
-		LibDMLogLevel:       defaultLibDMLogLevel,
+		BaseSize:             defaultBaseSize,
+		LoopDataSize:         defaultLoopDataSize,
+		LoopMetadataSize:     defaultLoopMetadataSize,
+		BlockSize:            defaultBlockSize,
+		BlkDiscard:           true,
+		MinFreeSpacePercent:  defaultMinFreeSpace,
+		ErrorIfNoSpace:       true,
+		LibDMLogLevel:        defaultLibDMLogLevel,
+		XFSNoSpaceMaxRetries: &retries,
 	}
 }
 
@@ -64,7 +92,7 @@ func defaults() Options {
 // around key and value, and the key's case, don't matter.
 //
 // Its errors name the option, the value and what would be accepted, and wrap
-// ErrUnknownOption, ErrUnsupportedOption or a *ValueError where one fits.
+// ErrUnknownOption, ErrContradiction or a *ValueError where one fits.
 func Parse(opts []string) (Options, error) {
 	o := defaults()
 	for _, opt := range opts {
@@ -84,34 +112,11 @@ func Parse(opts []string) (Options, error) {
 
 func (o *Options) set(key, value string) error {
 	i := slices.IndexFunc(table, func(opt Option) bool { return opt.Name == key })
-	switch {
-	case i < 0:
+	if i < 0 {
 		return fmt.Errorf("%w %q; see docs/options.md for those there are", ErrUnknownOption, key)
-	case table[i].set == nil:
-		return fmt.Errorf("%s: direct-lvm pools are %w; remove the option to use loop-lvm", key, ErrUnsupportedOption)
 	}
 	if reason := table[i].set(o, value); reason != "" {
 		return &ValueError{Option: key, Value: value, Reason: reason, Accepts: table[i].Accepts}
-	}
-	return nil
-}
-
-// settle checks and completes what depends on more than one option.
-func (o *Options) settle() error {
-	if removal := o.DeferredRemoval; removal != nil && !*removal {
-		switch deletion := o.DeferredDeletion; {
-		case deletion == nil:
-			off := false
-			o.DeferredDeletion = &off
-		case *deletion:
-			return fmt.Errorf("%s=true needs %s, which is false; set both the same, or remove both for the default",
-				optDeferredDeletion, optDeferredRemoval)
-		}
-	}
-	if o.BaseSizeSet && o.Filesystem != "" {
-		if err := CheckFilesystemSize(o.Filesystem, o.BaseSize); err != nil {
-			return fmt.Errorf("%s with %s=%s: %w", optBaseSize, optFilesystem, o.Filesystem, err)
-		}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/docker/go-units"
 )
@@ -13,14 +14,9 @@ type Option struct {
 	Accepts string // the values, in words
 	Repeats bool   // given more than once it adds up; of others the last counts
 
-	// set stores a value; it returns what is wrong with it, or "". nil for an
-	// option that this release refuses.
+	// set stores a value; it returns what is wrong with it, or "".
 	set func(o *Options, value string) (reason string)
 }
-
-// Supported reports whether this release takes the option. Docker's driver
-// took them all.
-func (o Option) Supported() bool { return o.set != nil }
 
 // Table returns the options in the order in which to show them.
 func Table() []Option { return slices.Clone(table) }
@@ -32,6 +28,7 @@ const (
 	defaultBlockSize        = 64 * units.KiB
 	defaultMinFreeSpace     = 10
 	defaultLibDMLogLevel    = 2
+	defaultXFSRetries       = 0
 
 	minLoopData     = 16 * units.MiB
 	minLoopMetadata = 2 * units.MiB
@@ -43,9 +40,24 @@ const (
 	optFilesystem       = "dm.fs"
 	optDeferredRemoval  = "dm.use_deferred_removal"
 	optDeferredDeletion = "dm.use_deferred_deletion"
+
+	optThinPoolDevice  = "dm.thinpooldev"
+	optDataDevice      = "dm.datadev"
+	optMetadataDevice  = "dm.metadatadev"
+	optDirectDevice    = "dm.directlvm_device"
+	optDirectForce     = "dm.directlvm_device_force"
+	optDataPercent     = "dm.thinp_percent"
+	optMetadataPercent = "dm.thinp_metapercent"
+	optThreshold       = "dm.thinp_autoextend_threshold"
+	optExtension       = "dm.thinp_autoextend_percent"
 )
 
-const acceptsBool = "true or false"
+const (
+	acceptsBool    = "true or false"
+	acceptsDevice  = "the path of a block device"
+	acceptsPercent = "a whole number from 1 to 99, with or without a % sign"
+	acceptsGrowth  = "a whole number from 1 to 100, with or without a % sign"
+)
 
 var table = []Option{
 	{
@@ -79,7 +91,7 @@ var table = []Option{
 		Accepts: "a multiple of 64KiB up to 1GiB",
 		set:     setBlockSize,
 	}, {
-		Name: "dm.blkdiscard", Default: "true",
+		Name: "dm.blkdiscard", Default: "true on loop files, else false",
 		Accepts: acceptsBool,
 		set: setBool(func(o *Options, on bool) {
 			o.BlkDiscard, o.BlkDiscardSet = on, true
@@ -97,7 +109,11 @@ var table = []Option{
 		Accepts: "a whole number from 0 to 99 with a % sign",
 		set:     setMinFreeSpace,
 	}, {
-		Name: "dm.xfs_nospace_max_retries", Default: "the kernel's: for ever",
+		Name: "dm.error_if_no_space", Default: "true",
+		Accepts: acceptsBool,
+		set:     setBool(func(o *Options, on bool) { o.ErrorIfNoSpace = on }),
+	}, {
+		Name: "dm.xfs_nospace_max_retries", Default: strconv.Itoa(defaultXFSRetries),
 		Accepts: "a whole number from 0 to 2147483647",
 		set:     setXFSRetries,
 	}, {
@@ -108,14 +124,34 @@ var table = []Option{
 		Name: "dm.libdm_log_level", Default: "2",
 		Accepts: "a whole number from 2 (fatal) to 7 (debug)",
 		set:     setLogLevel,
+	}, {
+		Name:    optThinPoolDevice,
+		Accepts: "the name of a thin pool, as NAME, /dev/mapper/NAME, VG/LV or /dev/VG/LV",
+		set:     setThinPool,
+	}, {
+		Name: optDirectDevice, Accepts: acceptsDevice,
+		set: setDevice(func(o *Options) *string { return &o.DirectLVM.Device }),
+	}, {
+		Name: optDirectForce, Default: "false",
+		Accepts: acceptsBool,
+		set:     setBool(func(o *Options, on bool) { o.DirectLVM.Force = on }),
+	}, {
+		Name: optDataPercent, Default: percent(DefaultDataPercent), Accepts: acceptsPercent,
+		set: setPercent(99, func(o *Options) *int { return &o.DirectLVM.DataPercent }),
+	}, {
+		Name: optMetadataPercent, Default: percent(DefaultMetadataPercent), Accepts: acceptsPercent,
+		set: setPercent(99, func(o *Options) *int { return &o.DirectLVM.MetadataPercent }),
+	}, {
+		Name: optThreshold, Default: percent(DefaultAutoextendThreshold), Accepts: acceptsGrowth,
+		set: setPercent(100, func(o *Options) *int { return &o.DirectLVM.AutoextendThreshold }),
+	}, {
+		Name: optExtension, Default: percent(DefaultAutoextendPercent), Accepts: acceptsGrowth,
+		set: setPercent(100, func(o *Options) *int { return &o.DirectLVM.AutoextendPercent }),
+	}, {
+		Name: optDataDevice, Accepts: acceptsDevice,
+		set: setDevice(func(o *Options) *string { return &o.DataDevice }),
+	}, {
+		Name: optMetadataDevice, Accepts: acceptsDevice,
+		set: setDevice(func(o *Options) *string { return &o.MetadataDevice }),
 	},
-	{Name: "dm.thinpooldev"},
-	{Name: "dm.datadev"},
-	{Name: "dm.metadatadev"},
-	{Name: "dm.directlvm_device"},
-	{Name: "dm.directlvm_device_force"},
-	{Name: "dm.thinp_percent"},
-	{Name: "dm.thinp_metapercent"},
-	{Name: "dm.thinp_autoextend_threshold"},
-	{Name: "dm.thinp_autoextend_percent"},
 }

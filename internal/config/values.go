@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -116,3 +118,45 @@ func parseInt(value string, least, most int) (n int, reason string) {
 	}
 	return n, ""
 }
+
+func setDevice(field func(*Options) *string) setter {
+	return func(o *Options, value string) string {
+		switch {
+		case value == "":
+			return "empty"
+		case !filepath.IsAbs(value):
+			return "not an absolute path"
+		case strings.ContainsFunc(value, unicode.IsControl):
+			return "has a control character"
+		}
+		*field(o) = filepath.Clean(value)
+		return ""
+	}
+}
+
+// poolName is what device-mapper and LVM take, with one slash between volume
+// group and logical volume.
+var poolName = regexp.MustCompile(`^(/dev/)?[0-9A-Za-z+_.][0-9A-Za-z+_.-]*(/[0-9A-Za-z+_.-]+)?$`)
+
+func setThinPool(o *Options, value string) string {
+	switch {
+	case value == "":
+		return "empty"
+	case !poolName.MatchString(value) || strings.HasPrefix(value, "/dev/") != (strings.Count(value, "/") == 3):
+		return "not the name of a device-mapper device or logical volume"
+	}
+	o.ThinPoolDevice = value
+	return ""
+}
+
+func setPercent(most int, field func(*Options) *int) setter {
+	return func(o *Options, value string) string {
+		n, reason := parseInt(strings.TrimSuffix(value, "%"), 1, most)
+		if reason == "" {
+			*field(o) = n
+		}
+		return reason
+	}
+}
+
+func percent(n int) string { return strconv.Itoa(n) + "%" }
