@@ -49,8 +49,8 @@ func (p *Pool) Discard(ctx context.Context, device Device, size int64) (err erro
 // discardChunk returns whole blocks: dm-thin leaves a block that is discarded
 // in two parts where it is.
 func (p *Pool) discardChunk() int64 {
-	blocks := max(1, discardChunk/p.spec.BlockSize)
-	return blocks * p.spec.BlockSize
+	blocks := max(1, discardChunk/p.blockSize)
+	return blocks * p.blockSize
 }
 
 // checkOpen makes sure that an open file is the device meant, and ours. Being
@@ -67,7 +67,7 @@ func (p *Pool) checkOpen(f *os.File, device Device) error {
 	if err != nil {
 		return err
 	}
-	if !p.spec.owns(info.UUID) {
+	if !p.owns(info.UUID) {
 		return fmt.Errorf("%w: UUID %q", ErrForeign, info.UUID)
 	}
 	return nil

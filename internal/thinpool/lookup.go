@@ -29,7 +29,7 @@ func (p *Pool) find(name string) (dm.Info, error) {
 	if err != nil || !info.Exists {
 		return dm.Info{}, err
 	}
-	if !p.spec.owns(info.UUID) {
+	if !p.owns(info.UUID) {
 		return dm.Info{}, fmt.Errorf("%w: UUID %q", ErrForeign, info.UUID)
 	}
 	return info, nil
@@ -67,7 +67,7 @@ func (p *Pool) Lookup(ctx context.Context, name string) (Info, error) {
 func (p *Pool) Active(ctx context.Context) ([]Info, error) {
 	names, err := dm.List()
 	if err != nil {
-		return nil, fmt.Errorf("active devices of thin pool %s: %w", p.spec.Name, err)
+		return nil, fmt.Errorf("active devices of thin pool %s: %w", p.id.Name, err)
 	}
 	var active []Info
 	for _, name := range names {
@@ -79,7 +79,7 @@ func (p *Pool) Active(ctx context.Context) ([]Info, error) {
 		case errors.Is(err, ErrForeign):
 			p.log.WithError(err).Warnf("device %s is not counted as active", name)
 		case err != nil:
-			return nil, fmt.Errorf("active devices of thin pool %s: %w", p.spec.Name, err)
+			return nil, fmt.Errorf("active devices of thin pool %s: %w", p.id.Name, err)
 		case info.Exists:
 			active = append(active, info)
 		}
@@ -93,7 +93,7 @@ func (p *Pool) Active(ctx context.Context) ([]Info, error) {
 func (p *Pool) ownDevice(name string) (Info, error) {
 	found, err := dm.Lookup(dm.ID{Name: name})
 	switch {
-	case err != nil || !found.Exists || !p.spec.owns(found.UUID):
+	case err != nil || !found.Exists || !p.owns(found.UUID):
 		return Info{}, err
 	case !found.LiveTable:
 		return Info{Exists: true, Name: found.Name, UUID: found.UUID, Device: Device{found.Path(), found.Major, found.Minor}}, nil
@@ -139,7 +139,7 @@ func (p *Pool) liveThin(dev dm.ID) (_ thinTable, size int64, err error) {
 		return thinTable{}, 0, err
 	}
 	if thin.pool != p.number {
-		return thinTable{}, 0, fmt.Errorf("%w: device %s is of pool %s, not of %s (%s)", ErrForeign, dev, thin.pool, p.number, p.spec.Name)
+		return thinTable{}, 0, fmt.Errorf("%w: device %s is of pool %s, not of %s (%s)", ErrForeign, dev, thin.pool, p.number, p.id.Name)
 	}
 	return thin, int64(target.Length) * sectorSize, nil
 }

@@ -60,7 +60,7 @@ func (p *Pool) message(ctx context.Context, message string, ids ...DeviceID) err
 			return fmt.Errorf("thin device ID %d is above %d", id, MaxDeviceID)
 		}
 	}
-	err := dm.Message(p.spec.id(), message)
+	err := dm.Message(p.id, message)
 	if errors.Is(err, unix.EOPNOTSUPP) { // the answer to any message in that mode
 		return fmt.Errorf("%w: %w", ErrReadOnly, err)
 	}

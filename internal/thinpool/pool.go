@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
+	"sync"
 
 	"github.com/sirupsen/logrus"
 
@@ -13,54 +15,72 @@ import (
 // Pool is an active thin pool. Its methods may be called from many goroutines
 // at once; calls for one device ID or name are the caller's to order.
 type Pool struct {
-	spec   Spec
-	number devNumber
-	log    *logrus.Entry
+	id        dm.ID  // without a UUID where the pool has none
+	prefix    string // begins the UUIDs of our thin devices
+	number    devNumber
+	blockSize int64 // bytes; nothing else of a pool is fixed
+	adopted   bool  // someone else made the pool, and reloads it too
+	log       *logrus.Entry
+
+	reloading sync.Mutex // one new table of the pool at a time
+}
+
+func newPool(spec Spec, number devNumber, log *logrus.Entry) *Pool {
+	return &Pool{id: spec.id(), prefix: spec.prefix(), number: number, blockSize: spec.BlockSize, log: log}
 }
 
 // Name returns the pool's device-mapper name.
-func (p *Pool) Name() string { return p.spec.Name }
+func (p *Pool) Name() string { return p.id.Name }
 
-// Open creates the pool device, or adopts the active one of that name. It waits
-// for udevd, so that the pool's symlink in /dev/mapper exists.
+// owns reports whether a UUID is that of a thin device of ours in this pool.
+func (p *Pool) owns(uuid string) bool {
+	return strings.HasPrefix(uuid, p.prefix) && uuid != p.id.UUID
+}
+
+// Open creates the pool device, or takes over the active one of that name. It
+// waits for udevd, so that the pool's symlink in /dev/mapper exists.
 //
-// An active device is adopted only if it has the pool's UUID (else ErrForeign)
-// and lies on these devices with this block size. Its other settings stay as
-// they are until it is next created.
+// An active device is taken over only if it has the pool's UUID (else
+// ErrForeign) and lies on these devices with this block size. What a process
+// that ended midway left of a reload is undone, and devices that have become
+// larger are taken up. The other settings stay as they are until the pool is
+// next created.
 func Open(ctx context.Context, spec Spec, log *logrus.Entry) (*Pool, error) {
 	if err := spec.validate(); err != nil {
 		return nil, fmt.Errorf("thin pool %s: %w", spec.Name, err)
 	}
-	number, err := openPool(ctx, spec, log)
+	pool, err := openPool(ctx, spec, log)
 	if err != nil {
 		return nil, fmt.Errorf("thin pool %s: %w", spec.Name, explain(err))
 	}
-	return &Pool{spec: spec, number: number, log: log}, nil
+	return pool, nil
 }
 
-func openPool(ctx context.Context, spec Spec, log *logrus.Entry) (devNumber, error) {
+func openPool(ctx context.Context, spec Spec, log *logrus.Entry) (*Pool, error) {
 	if err := ctx.Err(); err != nil {
-		return devNumber{}, err
+		return nil, err
 	}
 	backing, err := findBacking(spec)
 	if err != nil {
-		return devNumber{}, err
+		return nil, err
 	}
 	info, err := dm.Lookup(dm.ID{Name: spec.Name})
 	if err != nil {
-		return devNumber{}, err
+		return nil, err
 	}
 	if info.Exists && info.UUID == spec.UUID && !info.LiveTable {
 		// Left by a process that ended between making and loading it.
 		if err := dm.Remove(ctx, spec.id(), dm.RemoveOptions{}); err != nil {
-			return devNumber{}, err
+			return nil, err
 		}
 		info.Exists = false
 	}
-	if info.Exists {
-		return devNumber{info.Major, info.Minor}, adoptPool(spec, backing, info, log)
+	if !info.Exists {
+		number, err := createPool(ctx, spec, backing, log)
+		return newPool(spec, number, log), err
 	}
-	return createPool(ctx, spec, backing, log)
+	pool := newPool(spec, devNumber{info.Major, info.Minor}, log)
+	return pool, pool.takeOver(ctx, spec, backing, info)
 }
 
 func createPool(ctx context.Context, spec Spec, b backing, log *logrus.Entry) (devNumber, error) {
@@ -83,16 +103,13 @@ func createPool(ctx context.Context, spec Spec, b backing, log *logrus.Entry) (d
 	return devNumber{info.Major, info.Minor}, err
 }
 
-// adoptPool makes sure that the active device is the pool that spec describes.
-func adoptPool(spec Spec, b backing, info dm.Info, log *logrus.Entry) error {
+// takeOver makes sure that the active device is the pool that spec describes,
+// and brings it to run.
+func (p *Pool) takeOver(ctx context.Context, spec Spec, b backing, info dm.Info) error {
 	if info.UUID != spec.UUID {
 		return fmt.Errorf("%w: a device of that name is active with UUID %q, not %q", ErrForeign, info.UUID, spec.UUID)
 	}
-	target, err := onlyTarget(spec.id(), poolTarget)
-	if err != nil {
-		return err
-	}
-	active, err := parsePoolTable(target.Params)
+	active, err := p.liveTable()
 	if err != nil {
 		return err
 	}
@@ -103,18 +120,19 @@ func adoptPool(spec Spec, b backing, info dm.Info, log *logrus.Entry) error {
 	if size := int64(active.blockSectors) * sectorSize; size != spec.BlockSize {
 		return blockSizeError(size, spec.BlockSize)
 	}
-	want := spec.table(b.metadata, b.data, b.dataSize)[0]
-	if want.Params != active.String() || want.Length != target.Length {
-		log.Warnf("thin pool %s is active with the table %q of %d sectors; %q of %d sectors apply when it is next created",
-			spec.Name, target.Params, target.Length, want.Params, want.Length)
+	if want := spec.table(b.metadata, b.data, b.dataSize)[0].Params; want != active.String() {
+		p.log.Warnf("thin pool %s is active with the table %q; %q applies when it is next created", spec.Name, active, want)
 	}
 	if info.DeferredRemove {
-		if err := dm.CancelDeferredRemove(spec.id()); err != nil {
+		if err := dm.CancelDeferredRemove(p.id); err != nil {
 			return err
 		}
 	}
-	if info.Suspended {
-		return dm.Resume(spec.id())
+	if err := p.finishReload(info); err != nil {
+		return err
+	}
+	if _, err := p.Grow(ctx); err != nil {
+		p.log.WithError(err).Warnf("thin pool %s stays at its size", spec.Name)
 	}
 	return nil
 }
@@ -135,21 +153,34 @@ func onlyTarget(dev dm.ID, kind string) (dm.Target, error) {
 	return table[0], nil
 }
 
+// liveTable reads the parameters that the pool runs with.
+func (p *Pool) liveTable() (poolTable, error) {
+	target, err := onlyTarget(p.id, poolTarget)
+	if err != nil {
+		return poolTable{}, err
+	}
+	return parsePoolTable(target.Params)
+}
+
 // Close removes the pool device and waits for udevd; data and metadata stay.
-// ErrBusy: thin devices are still active. A pool that is gone is no error.
+// ErrBusy: thin devices are still active. A pool that is gone is no error, and
+// an adopted one is left as it is.
 func (p *Pool) Close(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	err := explain(dm.Remove(ctx, p.spec.id(), dm.RemoveOptions{WaitUdev: true}))
+	if p.adopted {
+		return nil
+	}
+	err := explain(dm.Remove(ctx, p.id, dm.RemoveOptions{WaitUdev: true}))
 	switch {
 	case err == nil, errors.Is(err, ErrNotActive):
 		return nil
 	case errors.Is(err, dm.ErrUdevTimeout):
-		p.log.WithError(err).Warnf("thin pool %s is removed, but /dev/mapper/%s may be left", p.spec.Name, p.spec.Name)
+		p.log.WithError(err).Warnf("thin pool %s is removed, but /dev/mapper/%s may be left", p.id.Name, p.id.Name)
 		return nil
 	}
-	return fmt.Errorf("remove thin pool %s: %w", p.spec.Name, err)
+	return fmt.Errorf("remove thin pool %s: %w", p.id.Name, err)
 }
 
 // Status reads the pool's status without making it commit its metadata.
@@ -157,17 +188,17 @@ func (p *Pool) Status(ctx context.Context) (Status, error) {
 	if err := ctx.Err(); err != nil {
 		return Status{}, err
 	}
-	targets, err := dm.Status(p.spec.id(), true)
+	targets, err := dm.Status(p.id, true)
 	if err == nil && (len(targets) != 1 || targets[0].Type != poolTarget) {
 		err = ErrForeign
 	}
 	if err != nil {
-		return Status{}, fmt.Errorf("status of thin pool %s: %w", p.spec.Name, explain(err))
+		return Status{}, fmt.Errorf("status of thin pool %s: %w", p.id.Name, explain(err))
 	}
 	status, err := parsePoolStatus(targets[0].Params)
 	if err != nil {
-		return Status{}, fmt.Errorf("status of thin pool %s: %w", p.spec.Name, err)
+		return Status{}, fmt.Errorf("status of thin pool %s: %w", p.id.Name, err)
 	}
-	status.BlockSize = p.spec.BlockSize
+	status.BlockSize = p.blockSize
 	return status, nil
 }

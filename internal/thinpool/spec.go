@@ -41,11 +41,6 @@ func (s Spec) id() dm.ID { return dm.ID{Name: s.Name, UUID: s.UUID} }
 
 func (s Spec) prefix() string { return strings.TrimSuffix(s.UUID, uuidSuffix) }
 
-// owns reports whether a UUID is that of a thin device of this pool.
-func (s Spec) owns(uuid string) bool {
-	return strings.HasPrefix(uuid, s.prefix()) && uuid != s.UUID
-}
-
 func (s Spec) validate() error {
 	if err := s.id().Validate(); err != nil {
 		return err
@@ -80,7 +75,7 @@ func (s Spec) features() []string {
 		features = append(features, "no_discard_passdown")
 	}
 	if s.ErrorIfNoSpace {
-		features = append(features, "error_if_no_space")
+		features = append(features, errorIfNoSpace)
 	}
 	return features
 }

@@ -50,7 +50,7 @@ func TestBadSpecIsRefused(t *testing.T) {
 }
 
 func TestOnlyUUIDsOfThePoolAreItsOwn(t *testing.T) {
-	spec := Spec{UUID: "DMTHIN-1-pool"}
+	pool := newPool(Spec{UUID: "DMTHIN-1-pool"}, devNumber{}, nil)
 	for uuid, want := range map[string]bool{
 		"DMTHIN-1-5-layer": true,
 		"DMTHIN-1-pool":    false, // the pool itself
@@ -58,14 +58,14 @@ func TestOnlyUUIDsOfThePoolAreItsOwn(t *testing.T) {
 		"LVM-DMTHIN-1-5":   false,
 		"":                 false,
 	} {
-		if got := spec.owns(uuid); got != want {
+		if got := pool.owns(uuid); got != want {
 			t.Errorf("%q: got %v", uuid, got)
 		}
 	}
 }
 
 func TestBadThinIsRefused(t *testing.T) {
-	pool := &Pool{spec: Spec{UUID: "DMTHIN-1-pool"}}
+	pool := newPool(Spec{UUID: "DMTHIN-1-pool"}, devNumber{}, nil)
 	good := Thin{Name: "layer", UUID: "DMTHIN-1-5-layer", ID: MaxDeviceID, Size: 512}
 	if err := pool.validate(good); err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestBadThinIsRefused(t *testing.T) {
 
 func TestDiscardChunksAreWholeBlocks(t *testing.T) {
 	for _, size := range []int64{64 << 10, 192 << 10, 512 << 20, 1 << 30} {
-		pool := &Pool{spec: Spec{BlockSize: size}}
+		pool := &Pool{blockSize: size}
 		chunk := pool.discardChunk()
 		if chunk%size != 0 || chunk < size || chunk > max(size, discardChunk) {
 			t.Errorf("block size %d: chunk %d", size, chunk)

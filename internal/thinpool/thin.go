@@ -26,8 +26,8 @@ func (p *Pool) validate(t Thin) error {
 	if err := t.id().Validate(); err != nil {
 		return err
 	}
-	if !p.spec.owns(t.UUID) {
-		return fmt.Errorf("UUID %q does not begin with %q", t.UUID, p.spec.prefix())
+	if !p.owns(t.UUID) {
+		return fmt.Errorf("UUID %q does not begin with %q", t.UUID, p.prefix)
 	}
 	if t.ID > MaxDeviceID {
 		return fmt.Errorf("thin device ID %d is above %d", t.ID, MaxDeviceID)
