@@ -99,11 +99,16 @@ func (e *Events) poll(ctx context.Context) error {
 	if !stop() {
 		<-interrupted // or it would hit the next Wait
 	}
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return context.Cause(ctx)
-	case err != nil || pollErr != nil:
-		return fmt.Errorf("wait for device-mapper events: %w", errors.Join(err, pollErr))
+	}
+	if err == nil {
+		err = pollErr
+	} else if closed := e.control.SetReadDeadline(time.Time{}); closed != nil {
+		err = closed // the raw connection has an error of its own for that
+	}
+	if err != nil {
+		return fmt.Errorf("wait for device-mapper events: %w", err)
 	}
 	return nil
 }

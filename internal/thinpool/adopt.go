@@ -106,7 +106,7 @@ func (p *Pool) strangers() ([]string, error) {
 	}
 	var strangers []string
 	for _, h := range holders {
-		name, uuid, err := p.holder(filepath.Join(dir, h.Name()))
+		name, uuid, err := holder(filepath.Join(dir, h.Name()))
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (p *Pool) strangers() ([]string, error) {
 }
 
 // holder reads a device's names from sysfs. Without a name it is gone by now.
-func (p *Pool) holder(dir string) (name, uuid string, err error) {
+func holder(dir string) (name, uuid string, err error) {
 	read := func(attribute string) string {
 		text, readErr := os.ReadFile(filepath.Join(dir, "dm", attribute))
 		if readErr != nil && !errors.Is(readErr, fs.ErrNotExist) && !errors.Is(readErr, unix.ENODEV) {

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 		`thin: Failed to change transaction id`,
 		`thin: (reserve|release)_metadata_snap message failed`,
 		`switching pool to out-of-data-space`,
+		`thin-pool: preresume failed`,
 	)
 }
 
