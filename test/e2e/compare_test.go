@@ -19,6 +19,8 @@ type comparison struct {
 
 // TestImagesAreThoseOfOverlay2 looks for anything that tells the images of the
 // two drivers apart. The subtests build on each other.
+//
+//vm:once
 func TestImagesAreThoseOfOverlay2(t *testing.T) {
 	before := kernelObjects(t)
 	dmthin, s := dmthinSide(t)

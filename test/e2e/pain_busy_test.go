@@ -99,6 +99,7 @@ func deviceNode(t *testing.T, name string) string {
 	return ""
 }
 
+//vm:once
 func TestPain07LoopDevicesAreReusedAndShown(t *testing.T) {
 	d := startLoneDriver(t)
 	loops := func() []string { return sysfsValues(t, "loop", "/sys/block/loop*/loop/backing_file") }
@@ -135,6 +136,7 @@ func TestPain10RemovalDoesNotWaitForTheDiscard(t *testing.T) {
 	}
 }
 
+//vm:once
 func TestPain18ErrorsSayWhatAndWhy(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "a", "")

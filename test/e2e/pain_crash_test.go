@@ -49,6 +49,7 @@ func (a *acknowledged) churn(c *driverClient, name string) {
 	}
 }
 
+//vm:once
 func TestPain15WhatWasAcknowledgedIsKnownAfterACrash(t *testing.T) {
 	d := startLoneDriver(t)
 	told := &acknowledged{layers: map[string]bool{}}
@@ -75,6 +76,7 @@ func TestPain15WhatWasAcknowledgedIsKnownAfterACrash(t *testing.T) {
 	d.settled(t)
 }
 
+//vm:once
 func TestPain16ACrashDuringRemovalLeavesNoEmptyLayer(t *testing.T) {
 	d := startLoneDriver(t)
 	empty := d.mustStatus(t).Pool.DataUsed
@@ -109,6 +111,7 @@ func TestPain16ACrashDuringRemovalLeavesNoEmptyLayer(t *testing.T) {
 	}
 }
 
+//vm:once
 func TestPain17ATornRecordOrAFullDiskStopsOnlyWhatItMust(t *testing.T) {
 	d := newLoneDriver(t, "dm.loopdatasize=200M", "dm.basesize=100M", "dm.loopmetadatasize=16M")
 	disk := smallDisk(t, d.dir, 600<<20)
@@ -192,6 +195,7 @@ func fillDisk(t *testing.T, dir string) {
 	}
 }
 
+//vm:once
 func TestPain20AWrongBaseDeviceIsToldApart(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "a", "")

@@ -17,6 +17,7 @@ import (
 	"time"
 )
 
+//vm:once
 func TestManyContainersAndTheirSizes(t *testing.T) {
 	before := kernelObjects(t)
 	s := hostStack(t, "sizes", "dm.basesize=256M")

@@ -21,7 +21,7 @@ const usage = `usage: vm COMMAND [flags]
   exec DISTRO PROGRAM [ARG…]        run one program; meant for go test -exec
   run [flags] SCRIPT…               run scripts, one boot
   shell [flags] SCRIPT              run a script that may use this terminal
-  test [flags]                      compile and run every test that needs a kernel, one boot per release
+  test [flags]                      compile and run every test that needs a kernel, on each release
 
 DISTRO is trixie (Debian 13) or bookworm (Debian 12). Each command explains its flags with -h.
 `

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -77,30 +78,59 @@ func (plan testPlan) prepare(ctx context.Context, machines []testMachine, o suit
 	return group.Wait()
 }
 
-// runOn runs everything on one machine.
-func (plan testPlan) runOn(ctx context.Context, m testMachine, o suite.Options, sum *results.Summary) error {
-	out := filepath.Join(plan.out, m.name())
-	if err := os.RemoveAll(out); err != nil {
-		return err
+// boot is what a machine runs from power-on to power-off.
+type boot struct {
+	machine testMachine
+	name    string
+	jobs    []job.Job
+}
+
+// boots divides the tests among boots, those that take longest first: a package
+// that runs daemons gets one of its own, like each scenario; the rest of the
+// packages share one.
+func (plan testPlan) boots(machines []testMachine, o suite.Options) []boot {
+	var long, scenarios, short []boot
+	for n, m := range machines {
+		dir := m.filesDir(plan.binaries)
+		rest := boot{machine: m, name: "tests"}
+		for _, p := range plan.packages {
+			p = p.For(n == 0 || o.Run != "")
+			switch {
+			case len(p.Tests) == 0:
+			case strings.HasPrefix(p.Name, "test/"):
+				long = append(long, boot{m, p.ID(), []job.Job{p.Job(p.Path(dir), o)}})
+			default:
+				rest.jobs = append(rest.jobs, p.Job(p.Path(dir), o))
+			}
+		}
+		for _, s := range plan.scenarios {
+			scenarios = append(scenarios, boot{m, s.Name, s.Jobs(s.Package.Path(dir), o)})
+		}
+		if len(rest.jobs) > 0 {
+			short = append(short, rest)
+		}
 	}
+	// test/e2e, the longest by far, is the last by name.
+	slices.SortStableFunc(long, func(a, b boot) int { return strings.Compare(b.name, a.name) })
+	return slices.Concat(long, scenarios, short)
+}
+
+// run runs all boots, so many at once.
+func (plan testPlan) run(ctx context.Context, boots []boot, atOnce int, sum *results.Summary) error {
 	files := map[string]string{}
 	for _, p := range plan.packages {
 		files[filepath.Base(p.Path(""))] = p.Path(plan.binaries)
 	}
-	r := testRun{machine: m, files: files, sum: sum}
-	var jobs []job.Job
-	for _, p := range plan.packages {
-		if len(p.Tests) > 0 {
-			jobs = append(jobs, p.Job(p.Path(m.filesDir(plan.binaries)), o))
-		}
-	}
-	if err := r.do(ctx, filepath.Join(out, "tests"), jobs); err != nil {
-		return err
-	}
-	for _, s := range plan.scenarios {
-		if err := r.do(ctx, filepath.Join(out, s.Name), s.Jobs(s.Package.Path(m.filesDir(plan.binaries)), o)); err != nil {
+	for _, b := range boots {
+		if err := os.RemoveAll(filepath.Join(plan.out, b.machine.name())); err != nil {
 			return err
 		}
 	}
-	return nil
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(atOnce)
+	for _, b := range boots {
+		r := testRun{machine: b.machine, files: files, sum: sum}
+		group.Go(func() error { return r.do(ctx, filepath.Join(plan.out, b.machine.name(), b.name), b.jobs) })
+	}
+	return group.Wait()
 }

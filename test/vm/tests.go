@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/test/vm/image"
@@ -71,8 +70,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	}, nil
 }
 
-// runTests runs every test that needs a kernel: all packages in one boot per
-// release, then each scenario with power cuts in boots of its own.
+// runTests runs every test that needs a kernel, see testPlan.boots.
 func runTests(ctx context.Context, e environment, args []string) error {
 	f, err := parseTestFlags(e, args)
 	if err != nil {
@@ -88,7 +86,9 @@ func runTests(ctx context.Context, e environment, args []string) error {
 		return err
 	}
 	machines := []testMachine{hostMachine{}}
-	if !f.host {
+	if f.host {
+		f.atOnce = 1 // there is one of it
+	} else {
 		machines = nil
 		for _, name := range f.distros {
 			machines = append(machines, virtualMachine{env: e, distro: name})
@@ -98,12 +98,7 @@ func runTests(ctx context.Context, e environment, args []string) error {
 		return err
 	}
 	var sum results.Summary
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(f.atOnce)
-	for _, m := range machines {
-		group.Go(func() error { return plan.runOn(ctx, m, f.options, &sum) })
-	}
-	err = group.Wait()
+	err = plan.run(ctx, plan.boots(machines, f.options), f.atOnce, &sum)
 	sum.Close(os.Stdout)
 	if err != nil {
 		return err
@@ -122,13 +117,10 @@ type testRun struct {
 }
 
 func (r testRun) do(ctx context.Context, out string, jobs []job.Job) error {
-	if len(jobs) == 0 {
-		return nil
-	}
 	start := time.Now()
 	fmt.Printf("starting %s for %d jobs; logs in %s\n", r.machine.name(), len(jobs), out)
 	err := r.machine.run(ctx, out, r.files, jobs, &reporter{machine: r.machine.name(), jobs: jobs, sum: r.sum})
-	fmt.Printf("%s: done in %.0f s\n", r.machine.name(), time.Since(start).Seconds())
+	fmt.Printf("%s: %s done in %.0f s\n", r.machine.name(), filepath.Base(out), time.Since(start).Seconds())
 	return err
 }
 

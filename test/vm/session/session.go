@@ -60,13 +60,23 @@ func (s Session) Run(ctx context.Context, jobs []job.Job) ([]job.Result, error) 
 	}
 	var results []job.Result
 	for n, boot := range split(jobs) {
-		done, err := s.boot(ctx, n+1, boot, disks)
+		done, err := twice(ctx, func() ([]job.Result, error) { return s.boot(ctx, n+1, boot, disks) })
 		results = append(results, done...)
 		if err != nil {
 			return results, err
 		}
 	}
 	return results, nil
+}
+
+// twice boots again where the machine didn't come up: under emulation about one
+// kernel in fifty panics in its first seconds.
+func twice(ctx context.Context, boot func() ([]job.Result, error)) ([]job.Result, error) {
+	results, err := boot()
+	if errors.Is(err, errNotUp) && ctx.Err() == nil {
+		return boot()
+	}
+	return results, err
 }
 
 // split cuts the list after every job that cuts the power.

@@ -98,6 +98,24 @@ func TestMachineThatDoesNotComeUpIsAnError(t *testing.T) {
 	}
 }
 
+func TestMachineThatDidNotComeUpIsBootedOnceMore(t *testing.T) {
+	for _, tt := range []struct {
+		what  string
+		err   error
+		boots int
+	}{
+		{"comes up", nil, 1},
+		{"never comes up", errNotUp, 2},
+		{"fails later", errors.New("the share is gone"), 1},
+	} {
+		boots := 0
+		_, err := twice(t.Context(), func() ([]job.Result, error) { boots++; return nil, tt.err })
+		if boots != tt.boots || !errors.Is(err, tt.err) {
+			t.Errorf("a machine that %s: %d boots and %v", tt.what, boots, err)
+		}
+	}
+}
+
 func TestJobMayCutThePowerItselfButNotByCrashing(t *testing.T) {
 	cut := []job.Job{{Name: "a", PowerCut: true}}
 	for console, ok := range map[string]bool{"sysrq: Resetting\n": true, "Oops: 0002\n": false} {

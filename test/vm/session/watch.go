@@ -17,6 +17,9 @@ import (
 // poll is how often the shared folder is looked at.
 const poll = 100 * time.Millisecond
 
+// errNotUp: the machine ended before the agent started, so nothing has run.
+var errNotUp = errors.New("the machine did not come up")
+
 // watcher follows one boot through the files the agent leaves in the share.
 type watcher struct {
 	session Session
@@ -111,7 +114,7 @@ func (w *watcher) conclude(err error) error {
 		return nil
 	}
 	if !w.limit.IsZero() {
-		return fmt.Errorf("the machine did not come up: %s", why)
+		return fmt.Errorf("%w: %s", errNotUp, why)
 	}
 	w.finish(job.Result{Name: current.Name, ExitCode: -1, Failure: "the machine died: " + why})
 	for _, j := range w.jobs[len(w.results):] {

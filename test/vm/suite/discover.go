@@ -25,6 +25,19 @@ type Package struct {
 	Dir   string
 	Name  string   // path from the source tree's root
 	Tests []string // names of the test functions
+	Once  []string // those of Tests that one release is enough for
+}
+
+// once is the directive above a test whose outcome doesn't depend on the
+// release, so that it runs on the first of the releases only.
+const once = "//vm:once"
+
+// For returns the package as it is to run on the first release or another.
+func (p Package) For(first bool) Package {
+	if !first {
+		p.Tests = slices.DeleteFunc(slices.Clone(p.Tests), func(t string) bool { return slices.Contains(p.Once, t) })
+	}
+	return p
 }
 
 // listed is what go list says of a package.
@@ -65,7 +78,7 @@ func Module(ctx context.Context, root, dir string) ([]Package, error) {
 func withTests(root string, files map[string][]string) ([]Package, error) {
 	var packages []Package
 	for dir, names := range files {
-		tests, err := testFunctions(dir, names)
+		tests, onces, err := testFunctions(dir, names)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +87,7 @@ func withTests(root string, files map[string][]string) ([]Package, error) {
 			return nil, err
 		}
 		if len(tests) > 0 {
-			packages = append(packages, Package{Dir: dir, Name: name, Tests: tests})
+			packages = append(packages, Package{Dir: dir, Name: name, Tests: tests, Once: onces})
 		}
 	}
 	slices.SortFunc(packages, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
@@ -113,21 +126,30 @@ func list(ctx context.Context, root string, tags []string) (map[string][]string,
 	return files, nil
 }
 
-// testFunctions names the tests in the given files.
-func testFunctions(dir string, files []string) ([]string, error) {
-	var names []string
+// testFunctions names the tests in the given files, and those of them that one
+// release is enough for.
+func testFunctions(dir string, files []string) (names, onces []string, err error) {
 	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, d := range file.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && isTest(f.Name.Name) {
-				names = append(names, f.Name.Name)
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv != nil || !isTest(f.Name.Name) {
+				continue
+			}
+			names = append(names, f.Name.Name)
+			if isOnce(f.Doc) {
+				onces = append(onces, f.Name.Name)
 			}
 		}
 	}
-	return names, nil
+	return names, onces, nil
+}
+
+func isOnce(doc *ast.CommentGroup) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return c.Text == once })
 }
 
 // isTest applies go test's rule: Testify is no test, TestMain is none either.

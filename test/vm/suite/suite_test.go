@@ -47,6 +47,23 @@ func TestOnlyTestsBehindTheTagsAreFound(t *testing.T) {
 	}
 }
 
+func TestOneReleaseIsEnoughForTestsThatSaySo(t *testing.T) {
+	root := writeTree(t, map[string]string{
+		"a/a.go":      "package a\n",
+		"a/k_test.go": tagged + "// Words.\n//\n//vm:once\nfunc TestOne(t *testing.T) {}\n\n// vm:once is a word here.\nfunc TestAll(t *testing.T) {}\n",
+	})
+	got, err := Discover(t.Context(), root, []string{"dmtest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"TestOne", "TestAll"}, got[0].For(true).Tests); diff != "" {
+		t.Errorf("on the first release: %s", diff)
+	}
+	if diff := cmp.Diff([]string{"TestAll"}, got[0].For(false).Tests); diff != "" {
+		t.Errorf("on another release: %s", diff)
+	}
+}
+
 func TestJobRunsTheFoundTestsUnlessToldOtherwise(t *testing.T) {
 	p := Package{Name: "internal/dm", Tests: []string{"TestA", "TestB"}}
 	for run, want := range map[string]string{"": "-test.run=^(TestA|TestB)$", "TestX": "-test.run=TestX"} {
