@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -40,6 +41,7 @@ type ioctlHeader struct {
 type Events struct {
 	control *os.File
 	raw     syscall.RawConn
+	closed  atomic.Bool
 
 	waiting sync.Mutex // one Wait at a time: its deadline is the descriptor's
 }
@@ -83,7 +85,7 @@ func (e *Events) Wait(ctx context.Context) error {
 
 func (e *Events) poll(ctx context.Context) error {
 	if err := e.control.SetReadDeadline(time.Time{}); err != nil {
-		return fmt.Errorf("wait for device-mapper events: %w", err)
+		return e.failed(err)
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -102,10 +104,14 @@ func (e *Events) poll(ctx context.Context) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return context.Cause(ctx)
 	}
-	if err == nil {
-		err = pollErr
-	} else if closed := e.control.SetReadDeadline(time.Time{}); closed != nil {
-		err = closed // the raw connection has an error of its own for that
+	return e.failed(errors.Join(err, pollErr))
+}
+
+// failed adds to an error what was tried. The error of a file that Close has
+// closed is one that package os keeps to itself.
+func (e *Events) failed(err error) error {
+	if err != nil && e.closed.Load() {
+		err = os.ErrClosed
 	}
 	if err != nil {
 		return fmt.Errorf("wait for device-mapper events: %w", err)
@@ -135,11 +141,11 @@ func (e *Events) arm() error {
 	if err == nil && errno != 0 {
 		err = errno
 	}
-	if err != nil {
-		return fmt.Errorf("listen for device-mapper events: %w", err)
-	}
-	return nil
+	return e.failed(err)
 }
 
 // Close ends a Wait under way.
-func (e *Events) Close() error { return e.control.Close() }
+func (e *Events) Close() error {
+	e.closed.Store(true)
+	return e.control.Close()
+}
