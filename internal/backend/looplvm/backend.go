@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -15,9 +16,14 @@ import (
 // has them open, and are detached when it is removed.
 //
 // Its methods may be called concurrently, except that nothing may follow
-// Close, and that growing is for one caller at a time.
+// Close.
 type Backend struct {
 	data, metadata volume
+
+	growing sync.Mutex // protects the sizes of files and devices
+
+	reserved    int64 // bytes of the metadata file that have their place on the disk
+	unreserving bool  // the filesystem can't reserve space
 }
 
 // volume is a file together with its loop device.
@@ -102,21 +108,6 @@ func (b *Backend) MetadataSize() (int64, error) { return b.metadata.device.Size(
 
 // Created tells whether this Open made a file. There was no pool then.
 func (b *Backend) Created() bool { return b.data.file.created || b.metadata.file.created }
-
-// GrowData makes the data device at least size bytes. The pool sees it when a
-// table with the new length is loaded. A smaller size changes nothing.
-func (b *Backend) GrowData(size int64) error { return b.data.grow(size) }
-
-// GrowMetadata is GrowData for the metadata device. dm-thin uses no more than
-// 16 GiB less 64 MiB of it.
-func (b *Backend) GrowMetadata(size int64) error { return b.metadata.grow(size) }
-
-func (v volume) grow(size int64) error {
-	if err := v.file.grow(size); err != nil {
-		return err
-	}
-	return v.device.SetCapacity()
-}
 
 // HostFree is how many bytes the filesystem holding the files has left. The
 // files are sparse, so this bounds what the pool can still take. The kernel

@@ -69,8 +69,14 @@ func (b *backingFile) adopt(f *os.File) error {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return b.errorf(ErrForeign, nil, "is not a regular file", "move it away")
 	}
-	b.file, b.size, b.blank = f, st.Size, st.Blocks == 0
+	b.file, b.size, b.blank = f, st.Size, st.Blocks == 0 || unwritten(f)
 	return nil
+}
+
+// unwritten reports that a file has no data, only holes and reserved space.
+func unwritten(f *os.File) bool {
+	_, err := f.Seek(0, unix.SEEK_DATA)
+	return errors.Is(err, unix.ENXIO)
 }
 
 // create makes the file, empty.
@@ -84,8 +90,14 @@ func (b *backingFile) create() error {
 }
 
 // grow makes the file at least size bytes long, durably. The new part is a
-// hole and takes no space.
+// hole and takes no space. It looks at the file first: an operator may have
+// grown it, and truncating to less would cut off what the pool has there.
 func (b *backingFile) grow(size int64) error {
+	info, err := b.file.Stat()
+	if err != nil {
+		return b.errorf(nil, err, "can't be examined", "")
+	}
+	b.size = info.Size()
 	if b.size >= size {
 		return nil
 	}
