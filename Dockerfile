@@ -27,7 +27,7 @@ RUN make build COMMIT="${COMMIT}" ${VERSION:+VERSION="${VERSION}"}
 
 FROM ${BASE} AS plugin
 RUN apt-get update && \
-    apt-get install -y --no-install-recommends e2fsprogs libdevmapper1.02.1 xfsprogs
+    apt-get install -y --no-install-recommends e2fsprogs libdevmapper1.02.1 lvm2 thin-provisioning-tools xfsprogs
 WORKDIR /src
 COPY config.json ./
 COPY scripts/plugin-rootfs scripts/
