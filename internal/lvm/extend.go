@@ -1,0 +1,94 @@
+package lvm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// UsePolicies extends a pool where its policy says so.
+func UsePolicies(vg, name string) Command {
+	return command(FullName(vg, name), "lvextend", "--use-policies", FullName(vg, name))
+}
+
+// Policy returns what holds for a volume: its profile's, else the host's
+// lvm.conf. known is false where the volume has a profile that is not to be
+// found here; fallback is then returned.
+func (l *LVM) Policy(ctx context.Context, v LogicalVolume, fallback Policy) (p Policy, known bool, err error) {
+	out, err := l.output(ctx, command(FullName(v.VG, v.Name), "lvmconfig", "--type", "full",
+		"activation/thin_pool_autoextend_threshold", "activation/thin_pool_autoextend_percent"))
+	if err != nil {
+		return Policy{}, false, err
+	}
+	p = Policy{Threshold: 100, Percent: 20}.merge(out) // LVM's own defaults
+	if v.Profile == "" {
+		return p, true, nil
+	}
+	p, known, err = l.readProfile(v.Profile, p)
+	if err == nil && !known {
+		p = fallback
+	}
+	return p, known, err
+}
+
+// Growth is what an extension added, in bytes.
+type Growth struct {
+	Data, Metadata int64
+	Free           int64 // what the volume group has left
+}
+
+// ErrPolicyDisabled: LVM's settings say that the pool is never extended.
+var ErrPolicyDisabled = errors.New("LVM is set up never to extend the pool")
+
+// ExtendByPolicy has LVM extend a pool, data and metadata, where their use is
+// above the policy's threshold. dmeventd does the same by the same command, so
+// LVM's lock orders the two, and the one that comes second finds nothing to do:
+// that is a success with a Growth of 0.
+//
+// fallback is used where the pool's profile is not to be found here.
+// ErrPolicyDisabled, ErrNoSpace.
+func (l *LVM) ExtendByPolicy(ctx context.Context, vg, name string, fallback Policy) (Growth, error) {
+	before, err := l.LogicalVolume(ctx, vg, name)
+	if err != nil {
+		return Growth{}, err
+	}
+	policy, known, err := l.Policy(ctx, before, fallback)
+	if err != nil {
+		return Growth{}, err
+	}
+	if policy.Disabled() {
+		return Growth{}, fmt.Errorf("extend %s: %w (thin_pool_autoextend_threshold=100); extend it with lvextend, or %s",
+			FullName(vg, name), ErrPolicyDisabled, "give it a profile with a lower one: lvchange --metadataprofile")
+	}
+	extend := UsePolicies(vg, name)
+	if !known {
+		extend.settings = policy.settings()
+	}
+	extendErr := l.Run(ctx, extend)
+	growth, err := l.growth(ctx, before)
+	switch {
+	case extendErr == nil || err != nil:
+		return growth, errors.Join(extendErr, err)
+	case growth.Data > 0 || growth.Metadata > 0:
+		// Half of it was possible; the next call tells what was not.
+		return growth, nil
+	}
+	return growth, extendErr
+}
+
+// growth compares a pool with what it was.
+func (l *LVM) growth(ctx context.Context, before LogicalVolume) (Growth, error) {
+	group, err := l.VolumeGroup(ctx, before.VG)
+	if err != nil {
+		return Growth{}, err
+	}
+	after, err := l.LogicalVolume(ctx, before.VG, before.Name)
+	if err != nil {
+		return Growth{}, err
+	}
+	return Growth{
+		Data:     int64(after.Size - before.Size),
+		Metadata: int64(after.MetadataSize - before.MetadataSize),
+		Free:     int64(group.Free),
+	}, nil
+}
