@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"testing"
 
 	"github.com/sirupsen/logrus"
 	logtest "github.com/sirupsen/logrus/hooks/test"
-	"go.uber.org/goleak"
 
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const block = 64 << 10
 
