@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
@@ -56,7 +58,6 @@ func (m *Monitor) extendIfDue(ctx context.Context) {
 			break
 		}
 	}
-	m.askReserve(ctx, false)
 }
 
 // extend makes one step and reports whether the pool has become larger.
@@ -66,7 +67,7 @@ func (m *Monitor) extend(ctx context.Context) bool {
 	defer cancel()
 	start := time.Now()
 	err := m.cfg.Grower.Extend(bounded)
-	m.askReserve(bounded, true)
+	m.extension.askedAt = time.Time{} // the reserve has changed
 	if !m.observe(ctx) {
 		return false
 	}
@@ -101,7 +102,11 @@ func (m *Monitor) failed(err error) {
 		s.Extensions.LastFailed = time.Now()
 		s.Extensions.Failure = err.Error()
 	})
-	m.complain(topicExtend, fmt.Errorf("extend the pool: %w%s", err, m.nextStep()))
+	level := logrus.WarnLevel
+	if full(m.State().Pool) {
+		level = logrus.ErrorLevel
+	}
+	m.complainAt(level, topicExtend, fmt.Errorf("extend the pool: %w%s", err, m.nextStep()))
 }
 
 // hold puts the next extension off.
@@ -121,8 +126,8 @@ func (m *Monitor) recovered() {
 
 // askReserve finds out how far the pool could still be extended, so that the
 // operator hears of it before it can't be.
-func (m *Monitor) askReserve(ctx context.Context, now bool) {
-	if !now && time.Since(m.extension.askedAt) < reserveMaxAge {
+func (m *Monitor) askReserve(ctx context.Context) {
+	if m.cfg.Grower == nil || time.Since(m.extension.askedAt) < reserveMaxAge {
 		return
 	}
 	m.extension.askedAt = time.Now()

@@ -97,6 +97,7 @@ func (m *Monitor) look(ctx context.Context) {
 	}
 	m.extendIfDue(ctx)
 	m.chooseForWrites(ctx)
+	m.askReserve(ctx) // last: writers may be waiting for the choice
 }
 
 // takeUp makes space usable that others have added below the pool.

@@ -22,18 +22,19 @@ const (
 	topicExtend      topic = "extend"
 	topicReserveLeft topic = "reserve"
 	topicChoice      topic = "no space"
-	topicProblem     topic = "problem"
 )
 
-// complain logs an error that is new. nil ends the topic.
-func (m *Monitor) complain(about topic, err error) {
+// complain warns of an error that is new. nil ends the topic.
+func (m *Monitor) complain(about topic, err error) { m.complainAt(logrus.WarnLevel, about, err) }
+
+func (m *Monitor) complainAt(level logrus.Level, about topic, err error) {
 	if err == nil {
 		delete(m.said, about)
 		return
 	}
 	if text := err.Error(); m.said[about] != text {
 		m.said[about] = text
-		m.log.WithField("op", string(about)).Warn(text)
+		m.log.WithField("op", string(about)).Log(level, text)
 	}
 }
 
@@ -93,8 +94,8 @@ func (m *Monitor) reportLevel(text string, before, after Level) {
 		return
 	case after < before:
 		level = logrus.InfoLevel
-	case after == LevelFull:
-		level = logrus.ErrorLevel
+	case after == LevelFull && m.failWrites():
+		level = logrus.ErrorLevel // otherwise writers just wait for more space
 	}
 	if after > before {
 		text += m.nextStep()
