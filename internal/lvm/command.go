@@ -142,3 +142,6 @@ func ExtendLV(vg, name string, size int64) Command {
 func ExtendMetadata(vg, name string, size int64) Command {
 	return command(FullName(vg, name), "lvextend", "--poolmetadatasize", "+"+bytesArg(size), FullName(vg, name))
 }
+
+// UntagVG takes a tag off a volume group.
+func UntagVG(name, tag string) Command { return command(name, "vgchange", "--deltag", tag, name) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dmthin/dmthin/internal/lvm"
+	"github.com/dmthin/dmthin/internal/lvmpool"
 )
 
 // activate makes an inactive volume's device. After a reboot nobody may have
@@ -67,7 +68,7 @@ func (c Config) explainMissing(ctx context.Context, commands *lvm.LVM, v volume,
 		return err
 	}
 	return refuse(ErrMissing, subject, "attach the missing disk, or see whether its LVM label is damaged: pvs --all",
-		"is on volume group %s, which is not there: missing %s", v.vg, some(missing))
+		"is on volume group %s, which is not there: missing %s", v.vg, lvmpool.Some(missing))
 }
 
 // explainPartial is for a volume group some of whose disks are there.
@@ -87,5 +88,5 @@ func (c Config) explainPartial(ctx context.Context, commands *lvm.LVM, v volume,
 		}
 	}
 	return refuse(ErrMissing, subject, "attach the missing disk and start again",
-		"can't be activated: volume group %s misses %s", v.vg, some(missing))
+		"can't be activated: volume group %s misses %s", v.vg, lvmpool.Some(missing))
 }

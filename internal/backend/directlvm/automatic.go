@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dmthin/dmthin/internal/lvm"
+	"github.com/dmthin/dmthin/internal/lvmpool"
 )
 
 // The names that Docker's driver gave, so that its manual and its pools hold.
@@ -100,7 +101,7 @@ func (a *automatic) ensureProfile() error {
 // setUp does what is left to do, which may be nothing but to note that it is
 // complete.
 func (a *automatic) setUp(ctx context.Context) error {
-	if err := lvm.CheckTools(tools...); err != nil {
+	if err := lvmpool.CheckTools(); err != nil {
 		return fmt.Errorf("set up direct-lvm on %s: %w", a.setup.Device, err)
 	}
 	vg, err := a.lvm.VolumeGroup(ctx, groupName)
@@ -206,12 +207,12 @@ func (a *automatic) labelled(ctx context.Context, r record) (string, error) {
 // labelDisk makes the disk a physical volume, if it may.
 func (a *automatic) labelDisk(ctx context.Context) (string, error) {
 	device := a.setup.Device
-	c, err := inspectDisk(ctx, a.lvm, device, a.setup.Force, "dm.directlvm_device_force=true")
+	c, err := lvmpool.InspectDisk(ctx, a.lvm, device, a.setup.Force, "dm.directlvm_device_force=true")
 	if err != nil {
 		return "", err
 	}
-	if _, err := divide("disk "+device, extentsOf(c.Size), cmp.Or(a.setup.DataPercent, defaultDataPercent),
-		cmp.Or(a.setup.MetadataPercent, defaultMetadataPercent), 0); err != nil {
+	if _, err := lvmpool.Divide("disk "+device, lvmpool.ExtentsOf(c.Size), cmp.Or(a.setup.DataPercent, lvmpool.DefaultDataPercent),
+		cmp.Or(a.setup.MetadataPercent, lvmpool.DefaultMetadataPercent), 0); err != nil {
 		return "", err
 	}
 	mark := diskMark{UUID: lvm.NewUUID(), Device: device}
@@ -220,7 +221,7 @@ func (a *automatic) labelDisk(ctx context.Context) (string, error) {
 	})
 	if err == nil && len(c.Destroys) > 0 {
 		if a.Log != nil {
-			a.Log.Warnf("disk %s loses %s, as dm.directlvm_device_force says", device, some(c.Destroys))
+			a.Log.Warnf("disk %s loses %s, as dm.directlvm_device_force says", device, lvmpool.Some(c.Destroys))
 		}
 		err = a.run(ctx, lvm.WipeSignatures(device))
 	}
@@ -267,8 +268,8 @@ func (a *automatic) makeVolumes(ctx context.Context) error {
 		name    string
 		percent int
 	}{
-		{poolName, cmp.Or(a.setup.DataPercent, defaultDataPercent)},
-		{metadataName, cmp.Or(a.setup.MetadataPercent, defaultMetadataPercent)},
+		{poolName, cmp.Or(a.setup.DataPercent, lvmpool.DefaultDataPercent)},
+		{metadataName, cmp.Or(a.setup.MetadataPercent, lvmpool.DefaultMetadataPercent)},
 	} {
 		_, ok, err := a.find(ctx, v.name)
 		if err == nil && !ok {
@@ -286,7 +287,7 @@ func (a *automatic) makeVolumes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.run(ctx, lvm.ConvertToPool(groupName, poolName, metadataName, cmp.Or(a.BlockSize, defaultChunkSize), vg.Free >= metadata.Size))
+	return a.run(ctx, lvm.ConvertToPool(groupName, poolName, metadataName, cmp.Or(a.BlockSize, lvmpool.DefaultChunkSize), vg.Free >= metadata.Size))
 }
 
 func (a *automatic) find(ctx context.Context, name string) (lvm.LogicalVolume, bool, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/dmthin/dmthin/internal/lvm"
+	"github.com/dmthin/dmthin/internal/lvmpool"
 )
 
 // OpenManual opens a pool that the operator made: dm.thinpooldev. name is
@@ -106,7 +107,7 @@ func explainPool(name string, o owner, err error) error {
 // later, and one of the two then loses its data (moby #15629).
 func lvmUses(subject string, o owner) error {
 	return refuse(ErrInUse, subject, "give dmthin a pool of its own: dmthin pool create, or lvcreate --type thin-pool",
-		"has logical volumes of LVM's in it: %s", some(o.thin))
+		"has logical volumes of LVM's in it: %s", lvmpool.Some(o.thin))
 }
 
 // check refuses a pool that may not be used.
@@ -121,7 +122,7 @@ func check(name string, p kernelPool, o owner, existing bool) error {
 		return lvmUses(subject, o)
 	case len(p.strangers) > 0:
 		return refuse(ErrInUse, subject, "remove them with dmsetup remove if they may go, or give dmthin a pool of its own",
-			"has thin devices that are not dmthin's: %s", some(p.strangers))
+			"has thin devices that are not dmthin's: %s", lvmpool.Some(p.strangers))
 	case p.needsCheck:
 		return refuse(ErrUnhealthy, subject, repair, "needs a check of its metadata")
 	case p.mode == "ro":
@@ -148,12 +149,4 @@ func usedBefore(subject string, o owner, found string) error {
 		hint += "; if what is in it may go: lvremove " + o.volume.String() + ", and make it again"
 	}
 	return refuse(ErrNotEmpty, subject, hint, "%s, but this state directory has no records of layers", found)
-}
-
-func some(names []string) string {
-	const shown = 5
-	if len(names) > shown {
-		return strings.Join(names[:shown], ", ") + fmt.Sprintf(" and %d more", len(names)-shown)
-	}
-	return strings.Join(names, ", ")
 }

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"path/filepath"
 
-	"github.com/dmthin/dmthin/internal/disk"
 	"github.com/dmthin/dmthin/internal/lvm"
+	"github.com/dmthin/dmthin/internal/lvmpool"
 )
 
 // Setup is what automatic direct-lvm is asked for. Numbers are 0 where they
@@ -19,19 +19,10 @@ type Setup struct {
 	AutoextendPercent   int // of the pool's size
 }
 
-// Docker's numbers for what is not given.
-const (
-	defaultDataPercent     = 95
-	defaultMetadataPercent = 1
-	defaultThreshold       = 80
-	defaultExtension       = 20
-	defaultChunkSize       = 512 << 10
-)
-
 func (s Setup) policy() lvm.Policy {
 	return lvm.Policy{
-		Threshold: cmp.Or(s.AutoextendThreshold, defaultThreshold),
-		Percent:   cmp.Or(s.AutoextendPercent, defaultExtension),
+		Threshold: cmp.Or(s.AutoextendThreshold, lvmpool.DefaultThreshold),
+		Percent:   cmp.Or(s.AutoextendPercent, lvmpool.DefaultExtension),
 	}
 }
 
@@ -64,17 +55,17 @@ func (c Config) writeSetupConfig(s setupConfig) error {
 // set up with. A default spelled out is the same, and so is another path of
 // a disk of the pool, of which disks are given.
 func (stored setupConfig) compare(now setupConfig, disks []string) error {
-	if !sameDisk(now.Device, stored.Device, disks) {
+	if now.Device != stored.Device && !lvmpool.SameDisk(now.Device, disks...) {
 		return changed("dm.directlvm_device", stored.Device, now.Device)
 	}
 	for _, n := range []struct {
 		option           string
 		stored, now, def int
 	}{
-		{"dm.thinp_percent", stored.ThinpPercent, now.ThinpPercent, defaultDataPercent},
-		{"dm.thinp_metapercent", stored.ThinpMetaPercent, now.ThinpMetaPercent, defaultMetadataPercent},
-		{"dm.thinp_autoextend_threshold", stored.AutoExtendThreshold, now.AutoExtendThreshold, defaultThreshold},
-		{"dm.thinp_autoextend_percent", stored.AutoExtendPercent, now.AutoExtendPercent, defaultExtension},
+		{"dm.thinp_percent", stored.ThinpPercent, now.ThinpPercent, lvmpool.DefaultDataPercent},
+		{"dm.thinp_metapercent", stored.ThinpMetaPercent, now.ThinpMetaPercent, lvmpool.DefaultMetadataPercent},
+		{"dm.thinp_autoextend_threshold", stored.AutoExtendThreshold, now.AutoExtendThreshold, lvmpool.DefaultThreshold},
+		{"dm.thinp_autoextend_percent", stored.AutoExtendPercent, now.AutoExtendPercent, lvmpool.DefaultExtension},
 	} {
 		if was, is := cmp.Or(n.stored, n.def), cmp.Or(n.now, n.def); was != is {
 			return changed(n.option, was, is)
@@ -86,22 +77,4 @@ func (stored setupConfig) compare(now setupConfig, disks []string) error {
 func changed(option string, was, is any) error {
 	return refuse(ErrChanged, "option "+option, "set it back; the pool itself is changed with LVM: dmthin pool extend, lvextend, lvchange --metadataprofile",
 		"can't be changed after the set-up: it was %v and is %v now", was, is)
-}
-
-// sameDisk tells whether a path leads to the disk it led to at the set-up, or
-// to one that is in the pool now.
-func sameDisk(now, stored string, disks []string) bool {
-	if now == stored {
-		return true
-	}
-	number, err := disk.Number(now)
-	if err != nil {
-		return false
-	}
-	for _, path := range disks {
-		if other, err := disk.Number(path); err == nil && other == number {
-			return true
-		}
-	}
-	return false
 }

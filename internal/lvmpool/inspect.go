@@ -1,4 +1,4 @@
-package directlvm
+package lvmpool
 
 import (
 	"context"
@@ -9,9 +9,13 @@ import (
 	"github.com/dmthin/dmthin/internal/lvm"
 )
 
-// tools are what a set-up runs. thin_check is run by LVM, at each activation of
-// a pool; without it a reboot would end with no pool (moby #34486).
-var tools = []string{"pvcreate", "vgcreate", "lvcreate", "lvconvert", "lvchange", "wipefs", "thin_check"}
+// CheckTools makes sure that everything is there that a set-up runs: a
+// *lvm.MissingToolError names what is not. thin_check is run by LVM, at each
+// activation of a pool; without it a reboot would end with no pool (moby
+// #34486).
+func CheckTools() error {
+	return lvm.CheckTools("pvcreate", "vgcreate", "lvcreate", "lvconvert", "lvchange", "wipefs", "thin_check")
+}
 
 // Candidate is a disk that was found fit to be set up.
 type Candidate struct {
@@ -22,9 +26,10 @@ type Candidate struct {
 	Destroys []string `json:"destroys"`
 }
 
-// inspectDisk decides whether a disk may be set up. It only reads. wipe lets
-// signatures and partitions pass, but not users.
-func inspectDisk(ctx context.Context, commands *lvm.LVM, device string, wipe bool, wipeOption string) (Candidate, error) {
+// InspectDisk decides whether a disk may be set up. It only reads. wipe lets
+// signatures and partitions pass, but not users; wipeOption says to an operator
+// how to ask for it. Refusals are *Error.
+func InspectDisk(ctx context.Context, commands *lvm.LVM, device string, wipe bool, wipeOption string) (Candidate, error) {
 	subject := "disk " + device
 	d, err := disk.Inspect(device)
 	if err != nil {
@@ -39,16 +44,16 @@ func inspectDisk(ctx context.Context, commands *lvm.LVM, device string, wipe boo
 	}
 	if len(d.Users) > 0 {
 		return Candidate{}, refuse(ErrInUse, subject, "free it first, or use another one: lsblk "+device+" shows what is on it",
-			"is in use: %s", some(d.Users))
+			"is in use: %s", Some(d.Users))
 	}
 	found, err := commands.Signatures(ctx, device)
 	if err != nil {
 		return Candidate{}, &Error{Subject: subject, Kind: ErrUnsuitable, Found: "can't be examined", Err: err}
 	}
-	c := Candidate{Device: device, Size: d.Size, Destroys: contents(found, d.Partitions)}
+	c := Candidate{Device: device, Size: d.Size, Destroys: Contents(found, d.Partitions)}
 	if len(c.Destroys) > 0 && !wipe {
 		return Candidate{}, refuse(ErrSigned, subject, "use an empty disk, or, if all that is on it may go, "+wipeOption,
-			"is not empty: it has %s", some(c.Destroys))
+			"is not empty: it has %s", Some(c.Destroys))
 	}
 	return c, nil
 }
@@ -76,8 +81,8 @@ func checkNotInGroup(ctx context.Context, commands *lvm.LVM, d disk.Disk) error 
 	return nil
 }
 
-// contents describes signatures and partitions in words.
-func contents(found []lvm.Signature, partitions []string) []string {
+// Contents describes signatures and partitions in words.
+func Contents(found []lvm.Signature, partitions []string) []string {
 	var all []string
 	for _, s := range found {
 		what := describeSignature(s)
@@ -104,4 +109,27 @@ func describeSignature(s lvm.Signature) string {
 		kind += fmt.Sprintf(" labelled %q", s.Label)
 	}
 	return kind
+}
+
+// Some joins names, and leaves off what would make a line too long to read.
+func Some(names []string) string {
+	const shown = 5
+	if len(names) > shown {
+		return strings.Join(names[:shown], ", ") + fmt.Sprintf(" and %d more", len(names)-shown)
+	}
+	return strings.Join(names, ", ")
+}
+
+// SameDisk tells whether a path leads to one of these devices.
+func SameDisk(path string, devices ...string) bool {
+	number, err := disk.Number(path)
+	if err != nil {
+		return false
+	}
+	for _, d := range devices {
+		if other, err := disk.Number(d); err == nil && other == number {
+			return true
+		}
+	}
+	return false
 }
