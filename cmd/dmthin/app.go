@@ -20,6 +20,7 @@ type app struct {
 
 	state, socket string
 	format        outputFormat
+	pools         poolMaker // nil for LVM's
 
 	// started is set when arguments and flags are accepted. What fails before
 	// is the caller's mistake, whichever part of cobra found it.
@@ -97,6 +98,7 @@ Releases add keys and neither rename nor remove any.`,
 		newListCommand(a),
 		newInspectCommand(a),
 		newLogLevelCommand(a),
+		newPoolCommand(a),
 		newCompletionCommand(a),
 		newManCommand(a),
 	)

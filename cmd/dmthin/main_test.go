@@ -34,6 +34,7 @@ func dmthinEnv(t *testing.T, env map[string]string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	a := newApp(&out, &errOut, func(key string) string { return env[key] })
+	a.pools = &fakePools{}
 	code := a.run(t.Context(), args)
 	return result{code, out.String(), errOut.String()}
 }

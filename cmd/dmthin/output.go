@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -50,13 +51,15 @@ func (a *app) print(value any, table func(*columns)) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(value)
 	}
-	c := &columns{tabwriter.NewWriter(a.out, 0, 8, 3, ' ', 0)}
+	c := newColumns(a.out)
 	table(c)
 	return c.w.Flush()
 }
 
 // columns aligns cells. Write errors come out of the Flush in print.
 type columns struct{ w *tabwriter.Writer }
+
+func newColumns(w io.Writer) *columns { return &columns{tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)} }
 
 func (c *columns) row(cells ...string) {
 	fmt.Fprintln(c.w, strings.Join(cells, "\t"))

@@ -60,19 +60,18 @@ func (p Plan) Apply(ctx context.Context, progress func(n int, s Step)) error {
 	return nil
 }
 
+// NewStep makes a step of one's own.
+func NewStep(what, shell string, do func(context.Context) error) Step { return Step{what, shell, do} }
+
 func (p *Plan) add(what string, c lvm.Command) {
-	p.Steps = append(p.Steps, Step{
-		What: what, Shell: c.String(),
-		do: func(ctx context.Context) error { return p.lvm.Run(ctx, c) },
-	})
+	run := func(ctx context.Context) error { return p.lvm.Run(ctx, c) }
+	p.Steps = append(p.Steps, NewStep(what, c.String(), run))
 }
 
 func (p *Plan) addProfile(name string, policy lvm.Policy) {
 	quoted := "'" + strings.ReplaceAll(policy.ProfileText(), "\n", `\n`) + "'"
 	quoted = strings.ReplaceAll(quoted, "\t", "  ")
-	p.Steps = append(p.Steps, Step{
-		What:  "write the profile that has LVM extend the pool",
-		Shell: "printf " + strings.ReplaceAll(quoted, "%", "%%") + " > " + p.lvm.ProfilePath(name),
-		do:    func(context.Context) error { return p.lvm.WriteProfile(name, policy) },
-	})
+	p.Steps = append(p.Steps, NewStep("write the profile that has LVM extend the pool",
+		"printf "+quoted+" > "+p.lvm.ProfilePath(name),
+		func(context.Context) error { return p.lvm.WriteProfile(name, policy) }))
 }

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// errDeclined ends a command whose question was not answered with yes.
+var errDeclined = errors.New("not confirmed; nothing was changed")
+
+// confirm asks before something is lost, unless yes says that the caller has
+// been asked. Scripts have nobody to ask and must say so.
+func confirm(cmd *cobra.Command, question string, yes bool) error {
+	if yes {
+		return nil
+	}
+	in := cmd.InOrStdin()
+	if f, ok := in.(*os.File); ok && !term.IsTerminal(int(f.Fd())) {
+		return errors.New("standard input is no terminal to ask on: look at the plan with --dry-run, then give --yes")
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && answer == "" {
+		return errDeclined
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errDeclined
+}
