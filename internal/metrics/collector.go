@@ -55,15 +55,17 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	defer cancel()
 	s, err := c.view.Metrics(ctx)
 	ch <- prometheus.MustNewConstMetric(ready, prometheus.GaugeValue, flag(err == nil))
+	if s.Recovery != "" {
+		for _, outcome := range recoveries {
+			ch <- prometheus.MustNewConstMetric(recovery, prometheus.GaugeValue, flag(s.Recovery == outcome), string(outcome))
+		}
+	}
 	if err != nil {
 		return
 	}
 	ch <- prometheus.MustNewConstMetric(poolInfo, prometheus.GaugeValue, 1, s.Pool.Name, s.Pool.Backend, s.Pool.Filesystem)
 	for _, mode := range modes {
 		ch <- prometheus.MustNewConstMetric(poolMode, prometheus.GaugeValue, flag(s.Pool.Mode == mode), string(mode))
-	}
-	for _, outcome := range recoveries {
-		ch <- prometheus.MustNewConstMetric(recovery, prometheus.GaugeValue, flag(s.Recovery == outcome), string(outcome))
 	}
 	for _, m := range numbers {
 		if v := m.value(s); v >= 0 {

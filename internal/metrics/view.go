@@ -7,8 +7,9 @@ import (
 
 // View is the daemon as it is now.
 type View interface {
-	// Metrics returns a Snapshot, or an error while there is no pool. It must
-	// not wait for layers at work: Prometheus gives up after seconds.
+	// Metrics returns a Snapshot, or an error while there is no pool; of the
+	// Snapshot only Recovery is looked at then. It must not wait for layers at
+	// work: Prometheus gives up after seconds.
 	Metrics(ctx context.Context) (Snapshot, error)
 }
 
@@ -77,7 +78,8 @@ type Extensions struct {
 	Reserve      int64     // bytes left to extend by; or Unknown
 }
 
-// Recovery is how the last start came to terms with what it found.
+// Recovery is how the last start came to terms with what it found; "" before
+// there was one.
 type Recovery string
 
 // The outcomes of a recovery.
