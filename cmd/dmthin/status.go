@@ -61,7 +61,7 @@ func statusTable(c *columns, st admin.Status) {
 
 func poolTable(c *columns, p admin.PoolStatus) {
 	c.field("Pool", p.Name)
-	c.field("Backend", p.Backend)
+	c.field("Backend", string(p.Backend))
 	c.field("Pool mode", string(p.Mode))
 	c.field("Data", used(p.DataUsed, p.DataTotal, p.DataAvailable))
 	c.field("Metadata", used(p.MetadataUsed, p.MetadataTotal, p.MetadataAvailable))

@@ -17,60 +17,21 @@ import (
 
 // newSystem puts together what the layer store stands on.
 func newSystem(pool *thinpool.Pool, metadataDevice string) layer.System {
+	metadata := &poolMetadata{pool: pool, device: metadataDevice, turn: make(chan struct{}, 1)}
 	return layer.System{
 		Pool:      pool,
 		Devices:   pool,
 		Freezer:   pool,
-		Inventory: inventory{pool, metadataDevice},
+		Inventory: inventory{pool, metadata},
 		Mounter:   kernelFS{},
 		Formatter: kernelFS{},
 		Resizer:   kernelFS{},
 		Differ:    walk{},
 		Archiver:  archive{},
+		Metadata:  metadata,
+		Trimmer:   trimmer{pool},
+		Checker:   kernelFS{},
 	}
-}
-
-// inventory reads what the pool holds from its own metadata.
-type inventory struct {
-	*thinpool.Pool
-	metadataDevice string
-}
-
-// Existing reads a metadata snapshot, the only way to see a live pool's
-// devices. One left held by a dead process is released first: a pool can hold
-// only one.
-func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
-	status, err := i.Status(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if status.HeldRoot != 0 {
-		if err := i.ReleaseMetadataSnapshot(ctx); err != nil {
-			return nil, err
-		}
-	}
-	if err := i.ReserveMetadataSnapshot(ctx); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, i.ReleaseMetadataSnapshot(context.WithoutCancel(ctx))) }()
-	return readDevices(ctx, i.metadataDevice)
-}
-
-func readDevices(ctx context.Context, metadataDevice string) (_ map[thinpool.DeviceID]uint64, err error) {
-	metadata, err := thinmeta.OpenHeld(metadataDevice)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, metadata.Close()) }()
-	devices, err := metadata.Devices(ctx)
-	if err != nil {
-		return nil, err
-	}
-	existing := make(map[thinpool.DeviceID]uint64, len(devices))
-	for _, d := range devices {
-		existing[thinpool.DeviceID(d.ID)] = d.TransactionID
-	}
-	return existing, nil
 }
 
 // poolBlockSize reads the block size of the pool that a metadata device
@@ -133,6 +94,17 @@ func (kernelFS) LimitTree(ctx context.Context, device, dir string, bytes int64) 
 
 func (kernelFS) SetNoSpaceRetries(device string, retries uint) error {
 	return filesystem.SetNoSpaceRetries(device, int(retries))
+}
+
+func (kernelFS) CheckFilesystem(ctx context.Context, device string, t filesystem.Type) ([]string, error) {
+	return filesystem.Check(ctx, device, t)
+}
+
+// trimmer finds free space in filesystems and in the pool.
+type trimmer struct{ *thinpool.Pool }
+
+func (trimmer) Trim(ctx context.Context, dir string) (int64, error) {
+	return filesystem.Trim(ctx, dir)
 }
 
 // walk compares layers by walking both.

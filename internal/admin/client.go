@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,7 +24,8 @@ const (
 )
 
 // Client asks a daemon over its admin socket. It keeps no connection open and
-// is safe for concurrent use. A call without a deadline ends after 45 s.
+// is safe for concurrent use. Questions end after 45 s; work and copies take as
+// long as their context lets them.
 type Client struct {
 	path string
 	http http.Client
@@ -41,7 +41,6 @@ func NewClient(path string) *Client {
 		return d.DialContext(ctx, "unix", path)
 	}
 	return &Client{path: path, http: http.Client{
-		Timeout:   clientTimeout,
 		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
 	}}
 }
@@ -64,11 +63,11 @@ func (c *Client) Layers(ctx context.Context) ([]Layer, error) {
 
 // Layer asks for one layer by its whole ID; ErrNoLayer if there is none.
 func (c *Client) Layer(ctx context.Context, id string) (Layer, error) {
-	// These would name another path; no layer is called so.
-	if id == "" || id == "." || id == ".." {
-		return Layer{}, fmt.Errorf("%w: %q", ErrNoLayer, id)
+	path, err := layerPath(id)
+	if err != nil {
+		return Layer{}, err
 	}
-	return call[Layer](ctx, c, http.MethodGet, "/v1/layers/"+url.PathEscape(id), nil)
+	return call[Layer](ctx, c, http.MethodGet, path, nil)
 }
 
 // Healthy returns nil when the daemon is ready for layers, ErrNotReady with the
@@ -118,6 +117,23 @@ func call[T any](ctx context.Context, c *Client, method, path string, body any) 
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body any) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	defer cancel()
+	answer, err := c.open(ctx, method, path, body)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	raw, err := io.ReadAll(io.LimitReader(answer, maxAnswerBytes))
+	if err != nil {
+		return nil, c.transportError(ctx, err)
+	}
+	return raw, nil
+}
+
+// open sends a request and returns the body of a success. Long work is read
+// from it as it goes on, so only the context bounds the time.
+func (c *Client) open(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
 	var payload io.Reader = http.NoBody
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -134,13 +150,13 @@ func (c *Client) do(ctx context.Context, method, path string, body any) ([]byte,
 	if err != nil {
 		return nil, c.transportError(ctx, err)
 	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswerBytes))
 	if err != nil {
 		return nil, c.transportError(ctx, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, responseError(resp.StatusCode, raw)
-	}
-	return raw, nil
+	return nil, responseError(resp.StatusCode, raw)
 }

@@ -16,17 +16,24 @@ type answerFunc func(*http.Request) (any, error)
 // endpoint is one path: which methods it takes, from whom, and how it answers.
 // http.ServeMux could match methods itself, but its 405 is not JSON.
 type endpoint struct {
-	methods []string
-	allowed func(context.Context) error // nil: everyone who can open the socket
-	answer  answerFunc
-	log     logrus.FieldLogger
+	methods   []string
+	elsewhere []string                    // methods of this path that another endpoint takes
+	allowed   func(context.Context) error // nil: everyone who can open the socket
+	answer    answerFunc
+	log       logrus.FieldLogger
 }
 
-func (s *Server) read(f answerFunc) http.Handler {
-	return &endpoint{methods: []string{http.MethodGet, http.MethodHead}, answer: f, log: s.log}
+// read takes GET and HEAD. elsewhere are the path's other methods.
+func (s *Server) read(f answerFunc, elsewhere ...string) *endpoint {
+	return &endpoint{
+		methods:   []string{http.MethodGet, http.MethodHead},
+		elsewhere: elsewhere,
+		answer:    f,
+		log:       s.log,
+	}
 }
 
-func (s *Server) change(method string, f answerFunc) http.Handler {
+func (s *Server) change(method string, f answerFunc) *endpoint {
 	return &endpoint{
 		methods: []string{method},
 		allowed: func(ctx context.Context) error { return s.allowed(ctx) },
@@ -36,36 +43,55 @@ func (s *Server) change(method string, f answerFunc) http.Handler {
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !slices.Contains(e.methods, r.Method) {
-		w.Header().Set("Allow", strings.Join(e.methods, ", "))
-		e.write(w, r, http.StatusMethodNotAllowed, ErrorBody{
-			Error: "method " + r.Method + " is not allowed here, only " + strings.Join(e.methods, " and "),
-			Kind:  KindBadRequest,
-		})
+	if !e.accept(w, r) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
 	defer cancel()
 	r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
-	body, err := e.run(r.WithContext(ctx))
+	body, err := e.answer(r.WithContext(ctx))
 	if err != nil {
-		kind, status := classify(err)
-		if kind == KindInternal {
-			e.log.WithError(err).WithField("path", r.URL.Path).Error("admin request failed")
-		}
-		e.write(w, r, status, ErrorBody{Error: err.Error(), Kind: kind})
+		e.fail(w, r, err)
 		return
 	}
 	e.write(w, r, http.StatusOK, body)
 }
 
-func (e *endpoint) run(r *http.Request) (any, error) {
-	if e.allowed != nil {
-		if err := e.allowed(r.Context()); err != nil {
-			return nil, err
-		}
+// accept answers requests that have the wrong method or come from the wrong
+// peer, and reports whether there is anything left to do.
+func (e *endpoint) accept(w http.ResponseWriter, r *http.Request) bool {
+	if !slices.Contains(e.methods, r.Method) {
+		allowed := slices.Concat(e.methods, e.elsewhere)
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		e.write(w, r, http.StatusMethodNotAllowed, ErrorBody{
+			Error: "method " + r.Method + " is not allowed here, only " + strings.Join(allowed, " and "),
+			Kind:  KindBadRequest,
+		})
+		return false
 	}
-	return e.answer(r)
+	if e.allowed == nil {
+		return true
+	}
+	if err := e.allowed(r.Context()); err != nil {
+		e.fail(w, r, err)
+		return false
+	}
+	return true
+}
+
+// fail answers with an error, unless the answer has begun.
+func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
+	kind, status := e.classify(r, err)
+	e.write(w, r, status, ErrorBody{Error: err.Error(), Kind: kind})
+}
+
+// classify also logs what is not the peer's fault.
+func (e *endpoint) classify(r *http.Request, err error) (ErrorKind, int) {
+	kind, status := classify(err)
+	if kind == KindInternal {
+		e.log.WithError(err).WithField("path", r.URL.Path).Error("admin request failed")
+	}
+	return kind, status
 }
 
 func (e *endpoint) write(w http.ResponseWriter, r *http.Request, status int, body any) {

@@ -10,12 +10,14 @@ import (
 var (
 	ErrNoLayer  = errors.New("no such layer")
 	ErrNotReady = errors.New("the daemon is not ready")
+	ErrRefused  = errors.New("refused") // doing it now would be unsafe
+	// ErrBadRequest: what was asked for makes no sense, whatever the state.
+	ErrBadRequest = errors.New("bad request")
 )
 
 // What a Client returns besides. The server decides these itself.
 var (
 	ErrForbidden   = errors.New("only root may do this")
-	ErrBadRequest  = errors.New("bad request")
 	ErrUnsupported = errors.New("the daemon does not know this request")
 )
 
@@ -26,6 +28,7 @@ type ErrorKind string
 const (
 	KindNoLayer     ErrorKind = "no_layer"
 	KindNotReady    ErrorKind = "not_ready"
+	KindRefused     ErrorKind = "refused"
 	KindForbidden   ErrorKind = "forbidden"
 	KindBadRequest  ErrorKind = "bad_request"
 	KindUnsupported ErrorKind = "unsupported"
@@ -41,6 +44,7 @@ var kinds = []struct {
 }{
 	{ErrNoLayer, KindNoLayer, http.StatusNotFound},
 	{ErrNotReady, KindNotReady, http.StatusServiceUnavailable},
+	{ErrRefused, KindRefused, http.StatusConflict},
 	{ErrForbidden, KindForbidden, http.StatusForbidden},
 	{ErrBadRequest, KindBadRequest, http.StatusBadRequest},
 	{ErrUnsupported, KindUnsupported, http.StatusNotFound},

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 // fakeSource is a daemon that answers from its fields.
 type fakeSource struct {
+	maintenance
+
 	status  Status
 	layers  []Layer
 	healthy error
@@ -79,6 +82,8 @@ func serve(t *testing.T, s *Server) (socket string) {
 	return socket
 }
 
+var lastExtension = time.Date(2026, 11, 24, 4, 0, 0, 0, time.UTC)
+
 var fullVersion = Version{
 	Version:   "v1.2.3",
 	GitCommit: "0123abc",
@@ -102,6 +107,10 @@ var fullStatus = Status{
 		MetadataLoopFile: "/var/lib/docker/dmthin/devicemapper/metadata",
 		DataDevice:       "/dev/loop0",
 		MetadataDevice:   "/dev/loop1",
+		Growth: Growth{
+			Automatic: true, Threshold: 80, DataLevel: LevelLow, MetadataLevel: LevelOK,
+			Extensions: 2, LastExtension: &lastExtension, Failure: "volume group docker is full",
+		},
 	},
 	Layers: 3, Mounted: 1, Active: 2,
 	Leaked:    []uint32{17, 16777215},
@@ -119,4 +128,60 @@ var fullLayer = Layer{
 	MountPoint: "/var/lib/docker/dmthin/mnt/f00d",
 	References: 2, Busy: true,
 	Problem: "device 7 is not in the pool",
+}
+
+// maintenance records what it was asked and answers from its fields.
+type maintenance struct {
+	asked    []any
+	progress []string // reported before each answer
+	failure  error
+	backup   string
+}
+
+func (m *maintenance) did(request any, report Progress) error {
+	m.asked = append(m.asked, request)
+	for _, p := range m.progress {
+		report(p)
+	}
+	return m.failure
+}
+
+func (m *maintenance) Check(_ context.Context, req CheckRequest, report Progress) (CheckReport, error) {
+	return CheckReport{Layers: 7}, m.did(req, report)
+}
+
+func (m *maintenance) Collect(_ context.Context, req CollectRequest, report Progress) (CollectReport, error) {
+	return CollectReport{Garbage: []Garbage{{Layer: "a", Deleted: true}}}, m.did(req, report)
+}
+
+func (m *maintenance) Trim(_ context.Context, req TrimRequest, report Progress) (TrimReport, error) {
+	return TrimReport{Freed: 5}, m.did(req, report)
+}
+
+func (m *maintenance) Resize(_ context.Context, req ResizeRequest, report Progress) (ResizeReport, error) {
+	return ResizeReport{Data: req.Data}, m.did(req, report)
+}
+
+func (m *maintenance) Backup(_ context.Context, w io.Writer) error {
+	if m.backup == "" {
+		return m.failure
+	}
+	_, err := io.WriteString(w, m.backup)
+	return errors.Join(err, m.failure)
+}
+
+func (m *maintenance) Snapshot(_ context.Context, req SnapshotRequest) (Layer, error) {
+	return Layer{ID: req.ID, Parent: req.Parent}, m.did(req, nil)
+}
+
+func (m *maintenance) Remove(_ context.Context, id string, force bool) error {
+	return m.did([]any{"remove", id, force}, nil)
+}
+
+func (m *maintenance) Hold(_ context.Context, id string, req HoldRequest) (Held, error) {
+	return Held{ID: id, Device: "/dev/dm-3", Filesystem: "ext4", Root: "rootfs"}, m.did(req, nil)
+}
+
+func (m *maintenance) Release(_ context.Context, id string) error {
+	return m.did([]any{"release", id}, nil)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -25,6 +26,18 @@ func TestJSONKeysAndUnitsStayAsTheyAre(t *testing.T) {
 		"log-level": LogLevel{Level: "debug"},
 		"health":    Health{Status: "ok"},
 		"error":     ErrorBody{Error: "no such layer: x", Kind: KindNoLayer},
+		"check": CheckReport{
+			Online: true, TransactionID: 42, Layers: 3, Devices: 4, MetadataChecked: true, FilesystemsChecked: 2,
+			Findings: []Finding{{Severity: SeverityError, Kind: "lost_device", Subject: "layer x", Message: "its device is gone"}},
+		},
+		"collect": CollectReport{Garbage: []Garbage{{Layer: "x", Leaked: true, DeviceID: 7, Mapped: 65536, Deleted: true, Kept: "mounted"}}},
+		"trim":    TrimReport{Layers: []Trimmed{{Layer: "x", Bytes: 1 << 20, Error: "not mounted"}}, PoolBytes: 1 << 30, Freed: 1 << 19},
+		"resize":  ResizeReport{DataBefore: 1 << 30, Data: 2 << 30, MetadataBefore: 1 << 20, Metadata: 2 << 20},
+		"held":    Held{ID: "x", Device: "/dev/dm-3", Filesystem: "ext4", Root: "rootfs"},
+		"backup": BackupManifest{
+			Format: 1, Made: time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC), PoolID: "4f1c2a3b", TransactionID: 42,
+			BaseUUID: "0b9a", Files: map[string]string{"identity.json": "00ff"},
+		},
 	}
 	for name, value := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -69,7 +82,8 @@ func requireFull(t *testing.T, path string, v reflect.Value) {
 
 // An absent key and a zero are different things to a script.
 func TestEveryKeyIsPresentEvenWhenEmpty(t *testing.T) {
-	for _, value := range []any{Version{}, Status{}, Layer{}, LayerList{}, ErrorBody{}} {
+	for _, value := range []any{Version{}, Status{}, Layer{}, LayerList{}, ErrorBody{},
+		Finding{}, CheckReport{}, Garbage{}, CollectReport{}, Trimmed{}, TrimReport{}, ResizeReport{}, Held{}, Done{}, BackupManifest{}} {
 		raw, err := json.Marshal(value)
 		if err != nil {
 			t.Fatal(err)

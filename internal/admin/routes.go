@@ -13,13 +13,14 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-func (s *Server) routes() http.Handler {
+func (s *Server) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("/v1/version", s.read(s.version))
 	mux.Handle("/v1/status", s.read(s.status))
-	mux.Handle("/v1/layers", s.read(s.layers))
-	mux.Handle("/v1/layers/{id}", s.read(s.layer))
+	mux.Handle("/v1/layers", s.read(s.layers, http.MethodPost))
+	mux.Handle("/v1/layers/{id}", s.read(s.layer, http.MethodDelete))
 	mux.Handle("/v1/log-level", s.change(http.MethodPut, s.setLogLevel))
+	s.maintenanceRoutes(mux)
 	mux.Handle("/healthz", s.read(s.alive))
 	mux.Handle("/readyz", s.read(s.ready))
 	mux.Handle("/", s.read(unknownRoute))
@@ -95,10 +96,15 @@ func decode(body io.Reader, into any) error {
 	if err == nil && d.More() {
 		err = errors.New("more than one value")
 	}
+	if err == nil {
+		return nil
+	}
+	return badBody(err)
+}
+
+func badBody(err error) error {
 	var tooLarge *http.MaxBytesError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &tooLarge):
 		return fmt.Errorf("%w: the body is larger than %d bytes", ErrBadRequest, tooLarge.Limit)
 	case errors.Is(err, context.Canceled):

@@ -32,14 +32,16 @@ type Server struct {
 	source  Source
 	log     logrus.FieldLogger
 	allowed func(context.Context) error // may the peer change the daemon?
+	mux     *http.ServeMux
 	http    http.Server
 }
 
 // NewServer makes a server that logs failures and changes to log.
 func NewServer(source Source, log logrus.FieldLogger) *Server {
 	s := &Server{source: source, log: log, allowed: requireOwner}
+	s.mux = s.routes()
 	s.http = http.Server{
-		Handler:        s.routes(),
+		Handler:        s.mux,
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
@@ -49,6 +51,10 @@ func NewServer(source Source, log logrus.FieldLogger) *Server {
 	}
 	return s
 }
+
+// Handle answers GET of a path, "/metrics" say, with a handler of the caller's.
+// Call it before Serve; a path that is served already panics.
+func (s *Server) Handle(path string, h http.Handler) { s.mux.Handle("GET "+path, h) }
 
 // Serve answers on l and closes it. It returns nil once ctx is cancelled or
 // Shutdown is called. Call it once.

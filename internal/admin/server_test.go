@@ -82,9 +82,11 @@ func TestFailuresAreJSONWithTheRightStatus(t *testing.T) {
 
 func TestWrongMethodNamesTheAllowedOnes(t *testing.T) {
 	socket := serve(t, NewServer(&fakeSource{}, quietLog()))
-	resp, _ := request(t, socket, "DELETE", "/v1/layers", "")
-	if got := resp.Header.Get("Allow"); got != "GET, HEAD" {
-		t.Errorf("Allow = %q, want %q", got, "GET, HEAD")
+	for path, want := range map[string]string{"/v1/status": "GET, HEAD", "/v1/layers": "GET, HEAD, POST", "/v1/check": "POST"} {
+		resp, _ := request(t, socket, "DELETE", path, "")
+		if got := resp.Header.Get("Allow"); got != want {
+			t.Errorf("%s: Allow = %q, want %q", path, got, want)
+		}
 	}
 }
 

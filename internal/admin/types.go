@@ -49,13 +49,24 @@ const (
 	PoolModeUnknown PoolMode = ""
 )
 
+// Backend is what a pool lies on.
+type Backend string
+
+// The backends.
+const (
+	BackendLoop      Backend = "loop-lvm"
+	BackendDirectLVM Backend = "direct-lvm"    // set up by the daemon
+	BackendThinPool  Backend = "thin pool"     // made by the operator: dm.thinpooldev
+	BackendDevices   Backend = "block devices" // dm.datadev, dm.metadatadev
+)
+
 // PoolStatus describes the thin pool. Sizes are bytes.
 type PoolStatus struct {
-	Name       string `json:"name"`    // device-mapper name
-	Backend    string `json:"backend"` // "loop-lvm"
-	Filesystem string `json:"filesystem"`
-	BlockSize  int64  `json:"block_size"`
-	BaseSize   int64  `json:"base_size"` // of a layer made without a size of its own
+	Name       string  `json:"name"` // device-mapper name
+	Backend    Backend `json:"backend"`
+	Filesystem string  `json:"filesystem"`
+	BlockSize  int64   `json:"block_size"`
+	BaseSize   int64   `json:"base_size"` // of a layer made without a size of its own
 
 	DataUsed          int64 `json:"data_used"`
 	DataTotal         int64 `json:"data_total"`
@@ -78,6 +89,30 @@ type PoolStatus struct {
 	MetadataLoopFile string `json:"metadata_loop_file"`
 	DataDevice       string `json:"data_device"`
 	MetadataDevice   string `json:"metadata_device"`
+
+	Growth Growth `json:"growth"`
+}
+
+// Level says how full a device of the pool is.
+type Level string
+
+// The levels, from empty to full. They change a little later on the way down.
+const (
+	LevelOK       Level = "ok"
+	LevelLow      Level = "low"      // above the threshold
+	LevelCritical Level = "critical" // nearly full
+	LevelFull     Level = "full"     // writes fail or wait
+)
+
+// Growth is how the pool's space is watched and what was done about it.
+type Growth struct {
+	Automatic     bool       `json:"automatic"`  // the daemon adds space by itself
+	Threshold     int        `json:"threshold"`  // percent used at which space is added or warned of; 0: never
+	DataLevel     Level      `json:"data_level"` // empty where nothing watches
+	MetadataLevel Level      `json:"metadata_level"`
+	Extensions    int        `json:"extensions"`     // done since the daemon started
+	LastExtension *time.Time `json:"last_extension"` // null: none yet
+	Failure       string     `json:"failure"`        // why the last one failed, or empty
 }
 
 // LayerState is where a layer is in its life.

@@ -70,6 +70,20 @@ func (c *changeLog) take(ctx context.Context) error {
 	return nil
 }
 
+// still runs f while no change is under way, also where none can be made any
+// more. f must not wait for long.
+func (c *changeLog) still(ctx context.Context, f func(ctx context.Context) error) error {
+	select {
+	case c.turn <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for changes of the pool: %w", ctx.Err())
+	}
+	defer func() { <-c.turn }()
+	ctx, cancel := context.WithTimeout(ctx, changeTimeout)
+	defer cancel()
+	return f(ctx)
+}
+
 // open reports whether changes can be made.
 func (c *changeLog) open(ctx context.Context) error {
 	if err := c.take(ctx); err != nil {

@@ -12,4 +12,5 @@ var (
 	ErrPoolLow     = errors.New("thin pool is low on free space")
 	ErrDiverged    = errors.New("pool and records disagree")
 	ErrChangesShut = errors.New("pool takes no changes")
+	ErrInUse       = errors.New("layer is in use")
 )

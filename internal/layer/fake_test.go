@@ -36,6 +36,7 @@ type world struct {
 	held    map[string]bool // devices that somebody else has open
 	mounts  map[string]filesystem.MountPoint
 	calls   []string
+	damage  []string // in every filesystem
 
 	// before is asked ahead of every call; an error is returned by the call.
 	before func(call string) error
@@ -99,7 +100,7 @@ func (w *world) Status(context.Context) (thinpool.Status, error) {
 	defer unlock()
 	return thinpool.Status{
 		TransactionID: w.tid, Mode: w.mode, BlockSize: 64 << 10,
-		DataUsed: w.used, DataTotal: 1000, MetadataUsed: 1, MetadataTotal: 100,
+		DataUsed: w.used, DataTotal: 1000, DiscardPassdown: true, MetadataUsed: 1, MetadataTotal: 100,
 	}, nil
 }
 
@@ -292,6 +293,27 @@ func (w *world) Active(context.Context) ([]thinpool.Info, error) {
 
 func (w *world) Mapped(context.Context, string) (uint64, error) { return 8, nil }
 
+func (w *world) Hold(context.Context) (string, func(context.Context) error, error) {
+	unlock, err := w.call("hold")
+	if err != nil {
+		return "", nil, err
+	}
+	defer unlock()
+	return "/dev/metadata", func(context.Context) error { return w.simple("release") }, nil
+}
+
+func (w *world) Trim(_ context.Context, dir string) (int64, error) {
+	return 4096, w.simple("trim %s", filepath.Base(dir))
+}
+
+func (w *world) Allocate(_ context.Context, d thinpool.Device, size int64) error {
+	return w.simple("allocate %d %d", d.Minor, size)
+}
+
+func (w *world) CheckFilesystem(context.Context, string, filesystem.Type) ([]string, error) {
+	return w.damage, w.simple("fsck")
+}
+
 func (w *world) Mount(_ context.Context, device, dir string, _ filesystem.Type, o filesystem.MountOptions) error {
 	unlock, err := w.call("mount %s ro=%v label=%s quota=%v", filepath.Base(dir), o.ReadOnly, o.Label, o.ProjectQuota)
 	if err != nil {
@@ -438,7 +460,7 @@ func (w *world) start(o Options) (*daemon, error) {
 	}
 	log := logrus.New()
 	log.SetOutput(io.Discard)
-	sys := System{w, w, w, w, w, w, w, w, w}
+	sys := System{w, w, w, w, w, w, w, w, w, w, w, w}
 	s, err := Open(context.Background(), sys, records, o, logrus.NewEntry(log))
 	if err != nil {
 		return nil, errors.Join(err, records.Close())

@@ -48,6 +48,13 @@ type Inventory interface {
 	Mapped(ctx context.Context, name string) (sectors uint64, err error)
 }
 
+// Metadata is the pool's own metadata.
+type Metadata interface {
+	// Hold keeps the metadata readable as it is now, at path, until release.
+	// The store asks for one at a time.
+	Hold(ctx context.Context) (path string, release func(context.Context) error, err error)
+}
+
 // Mounter mounts layers.
 type Mounter interface {
 	Mount(ctx context.Context, device, dir string, t filesystem.Type, o filesystem.MountOptions) error
@@ -71,6 +78,22 @@ type Resizer interface {
 	Shrink(ctx context.Context, device string, t filesystem.Type, size int64) error
 	LimitTree(ctx context.Context, device, dir string, bytes int64) error
 	SetNoSpaceRetries(device string, retries uint) error
+}
+
+// Trimmer finds space that nobody uses.
+type Trimmer interface {
+	// Trim discards what is free in the filesystem mounted at dir and returns
+	// how many bytes that is.
+	Trim(ctx context.Context, dir string) (int64, error)
+	// Allocate makes the pool give an active device all its blocks. What it
+	// writes is of no meaning.
+	Allocate(ctx context.Context, d thinpool.Device, size int64) error
+}
+
+// FilesystemChecker looks for damage without changing anything.
+type FilesystemChecker interface {
+	// CheckFilesystem returns what is wrong, one line each.
+	CheckFilesystem(ctx context.Context, device string, t filesystem.Type) (damage []string, err error)
 }
 
 // Side is one of the two layers that a Differ compares. It names the thin
@@ -107,4 +130,7 @@ type System struct {
 	Resizer   Resizer
 	Differ    Differ
 	Archiver  Archiver
+	Metadata  Metadata
+	Trimmer   Trimmer
+	Checker   FilesystemChecker
 }

@@ -11,6 +11,19 @@ import (
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
+// Recovery is what Open found to do.
+type Recovery string
+
+// The outcomes of a recovery.
+const (
+	RecoveryClean  Recovery = "clean"  // no change had been under way
+	RecoveryUndone Recovery = "undone" // a layer that was being made was taken back
+	RecoveryRedone Recovery = "redone" // a deletion was finished
+)
+
+// Recovery returns how Open ended.
+func (s *Store) Recovery() Recovery { return s.recovery }
+
 // inventory is what the pool holds: every device ID with the transaction ID
 // that was current when the device was made.
 type inventory map[thinpool.DeviceID]uint64
@@ -52,6 +65,7 @@ func (s *Store) settle(ctx context.Context, current uint64, found state.Records,
 	switch intent.OpenTransactionID {
 	case current:
 		s.changes.current = current
+		s.recovery = RecoveryClean
 		return nil
 	case current + 1:
 		s.changes.current = current + 1
@@ -103,6 +117,10 @@ func (s *Store) finish(ctx context.Context, intent state.Intent, found state.Rec
 	}
 	if err != nil {
 		return fmt.Errorf("finish the change of the pool that a crash cut short: %w", err)
+	}
+	s.recovery = RecoveryUndone
+	if intent.Op == state.OpDelete {
+		s.recovery = RecoveryRedone
 	}
 	s.log.WithFields(logrus.Fields{"record": intent.Name, "device_id": intent.DeviceID, "op": intent.Op}).
 		Warn("a crash cut a change of the pool short: a layer being made was taken back, or a deletion finished")

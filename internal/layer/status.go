@@ -97,6 +97,19 @@ func (s *Store) tryDescribe(ctx context.Context, l *layer) (info Info, ok bool) 
 	return s.describe(ctx, l), true
 }
 
+// Busy reports whether somebody is at work on a layer, or has it mounted.
+func (s *Store) Busy(ctx context.Context, id string) bool {
+	ctx, cancel := context.WithTimeout(ctx, listWait)
+	defer cancel()
+	unlock, err := s.locks.lock(ctx, id)
+	if err != nil {
+		return true
+	}
+	defer unlock()
+	l, err := s.find(id)
+	return err == nil && s.idle(l) != nil
+}
+
 // Summary is the store as a whole. It takes no lock that work may hold.
 type Summary struct {
 	Pool             thinpool.Status
@@ -117,7 +130,7 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	sum := Summary{Pool: status, Filesystem: s.fs, Leaked: s.leaked}
+	sum := Summary{Pool: status, Filesystem: s.fs}
 	sum.MinFreeBytes = int64(status.DataTotal) * status.BlockSize * int64(s.opts.MinFreePercent) / 100
 	if err := status.Check(); err != nil {
 		sum.Problems = append(sum.Problems, err.Error())
@@ -139,6 +152,7 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 			sum.Problems = append(sum.Problems, l.lost.Error())
 		}
 	}
+	sum.Leaked = s.leaked
 	if len(s.leaked) > 0 {
 		sum.Problems = append(sum.Problems, fmt.Sprintf("the pool holds %d devices that no readable record knows", len(s.leaked)))
 	}

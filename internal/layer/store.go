@@ -45,6 +45,7 @@ type Store struct {
 
 	locks   *keyLock
 	changes *changeLog
+	looking chan struct{} // full while Inspect is under way; outside the change lock
 
 	mu         sync.Mutex // protects the maps; innermost, never held while waiting
 	layers     map[string]*layer
@@ -64,7 +65,8 @@ type layer struct {
 
 	mounted mountState
 	refs    int // Gets less Puts
-	pins    int // streams that read or fill it
+	pins    int // streams that read or fill it, and holds
+	holds   int // of the pins, those an operator asked for
 	removed bool
 	lost    error // set: the pool has no such device
 }
@@ -107,6 +109,7 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		sys: sys, opts: opts, records: records, log: log,
 		names:      names{prefix: Prefix(identity)},
 		locks:      newKeyLock(),
+		looking:    make(chan struct{}, 1),
 		layers:     map[string]*layer{},
 		tombstones: map[string]state.Record{},
 		damaged:    map[string]error{},
@@ -153,7 +156,7 @@ func (s *Store) shutdown(ctx context.Context, l *layer) error {
 	if l.mounted == unmounted {
 		return nil
 	}
-	l.refs, l.pins = 0, 0
+	l.refs, l.pins, l.holds = 0, 0, 0
 	return s.release(ctx, l)
 }
 

@@ -1,11 +1,13 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // MaxDeviceID is the highest device ID a thin pool takes (24 bits).
@@ -21,22 +23,61 @@ type Records struct {
 // Load reads all records. A damaged file never hides in silence nor stops the
 // rest: it is returned by name. Load finishes a Bury that was cut short.
 func (s *Store) Load() (Records, error) {
-	entries, err := os.ReadDir(s.metadata)
+	found, err := s.read()
 	if err != nil {
-		return Records{}, fmt.Errorf("list records: %w", err)
-	}
-	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
-	for _, e := range entries {
-		if !isRecordName(e.Name()) {
-			continue
-		}
-		s.load(&found, e)
+		return Records{}, err
 	}
 	if err := s.finishBurials(&found); err != nil {
 		return Records{}, err
 	}
 	markDuplicates(&found, s.metadata)
 	return found, nil
+}
+
+// Scan is Load for onlookers: it changes nothing. A layer that is being buried
+// counts as buried.
+func (s *Store) Scan() (Records, error) {
+	found, err := s.read()
+	if err != nil {
+		return Records{}, err
+	}
+	for tombstone, r := range found.Tombstones {
+		if name := buriedName(tombstone, r); found.Layers[name].DeviceID == r.DeviceID {
+			delete(found.Layers, name)
+		}
+	}
+	for name, r := range found.Layers {
+		if r.Deleted && name != BaseName {
+			delete(found.Layers, name)
+			found.Tombstones[TombstoneName(name, r.DeviceID)] = r
+		}
+	}
+	markDuplicates(&found, s.metadata)
+	return found, nil
+}
+
+func (s *Store) read() (Records, error) {
+	entries, err := os.ReadDir(s.metadata)
+	if err != nil {
+		return Records{}, fmt.Errorf("list records: %w", err)
+	}
+	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
+	for _, e := range entries {
+		if isRecordName(e.Name()) {
+			s.load(&found, e)
+		}
+	}
+	return found, nil
+}
+
+// Changed returns when a layer's record was last written: at its making, and at
+// each change of its stage.
+func (s *Store) Changed(name string) (time.Time, error) {
+	info, err := os.Stat(filepath.Join(s.metadata, name))
+	if err != nil {
+		return time.Time{}, fmt.Errorf("look at record: %w", err)
+	}
+	return info.ModTime(), nil
 }
 
 // isRecordName skips what is no layer: dot files, the control files, and what
@@ -54,6 +95,7 @@ func (s *Store) load(found *Records, e fs.DirEntry) {
 		err = r.check(filepath.Join(s.metadata, name))
 	}
 	switch {
+	case errors.Is(err, fs.ErrNotExist): // removed since the directory was listed
 	case err != nil:
 		found.Damaged[name] = err
 	case IsTombstone(name):
@@ -77,12 +119,17 @@ func (r Record) check(path string) error {
 	return nil
 }
 
+// buriedName is the layer that a tombstone is of.
+func buriedName(tombstone string, r Record) string {
+	return strings.TrimSuffix(tombstone, TombstoneName("", r.DeviceID))
+}
+
 // finishBurials completes removals that were cut between the tombstone and the
 // layer's record, and gives layers that Docker marked as deleted their
 // tombstone, so that their IDs are free.
 func (s *Store) finishBurials(found *Records) error {
 	for tombstone, r := range found.Tombstones {
-		name := strings.TrimSuffix(tombstone, TombstoneName("", r.DeviceID))
+		name := buriedName(tombstone, r)
 		if layer, ok := found.Layers[name]; ok && layer.DeviceID == r.DeviceID {
 			if err := s.Delete(name); err != nil {
 				return err

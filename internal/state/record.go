@@ -38,6 +38,7 @@ type Record struct {
 	Stage  Stage  `json:"stage,omitempty"`
 	Root   string `json:"root,omitempty"`  // folder of the device that is the layer; empty means rootfs
 	Limit  int64  `json:"limit,omitempty"` // bytes enforced by a project quota; 0 for none
+	Kept   bool   `json:"kept,omitempty"`  // an operator made it: no clean-up removes it because Docker doesn't know it
 }
 
 // RootDir returns the folder of the device that holds the layer.

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dmthin/dmthin/internal/thinmeta"
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// poolMetadata reads a live pool's metadata, for which the pool must hold a
+// metadata snapshot. It can hold only one.
+type poolMetadata struct {
+	pool   *thinpool.Pool
+	device string
+	turn   chan struct{} // full while the snapshot is ours
+}
+
+// Hold releases a snapshot that a dead process left, and takes one.
+func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
+	select {
+	case m.turn <- struct{}{}:
+	case <-ctx.Done():
+		return "", nil, fmt.Errorf("wait for other readers of the pool's metadata: %w", ctx.Err())
+	}
+	if err := m.reserve(ctx); err != nil {
+		<-m.turn
+		return "", nil, err
+	}
+	release = func(ctx context.Context) error {
+		defer func() { <-m.turn }()
+		return m.pool.ReleaseMetadataSnapshot(ctx)
+	}
+	return m.device, release, nil
+}
+
+func (m *poolMetadata) reserve(ctx context.Context) error {
+	status, err := m.pool.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if status.HeldRoot != 0 {
+		if err := m.pool.ReleaseMetadataSnapshot(ctx); err != nil {
+			return err
+		}
+	}
+	return m.pool.ReserveMetadataSnapshot(ctx)
+}
+
+// inventory reads what the pool holds from its own metadata.
+type inventory struct {
+	*thinpool.Pool
+	metadata *poolMetadata
+}
+
+func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
+	path, release, err := i.metadata.Hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	devices, err := heldDevices(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	existing := make(map[thinpool.DeviceID]uint64, len(devices))
+	for _, d := range devices {
+		existing[thinpool.DeviceID(d.ID)] = d.TransactionID
+	}
+	return existing, nil
+}
+
+// heldDevices reads the devices in a metadata snapshot.
+func heldDevices(ctx context.Context, path string) (_ []thinmeta.Device, err error) {
+	metadata, err := thinmeta.OpenHeld(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, metadata.Close()) }()
+	return metadata.Devices(ctx)
+}
+
+// mappedEnd returns where the last mapped block of a device ends, in bytes.
+func mappedEnd(ctx context.Context, path string, id uint32, blockSize int64) (end int64, err error) {
+	metadata, err := thinmeta.OpenHeld(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, metadata.Close()) }()
+	err = metadata.Mappings(ctx, id, func(m thinmeta.Mapping) error {
+		end = int64(m.Virtual+1) * blockSize
+		return nil
+	})
+	return end, err
+}

@@ -1,0 +1,60 @@
+package thintools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+)
+
+// maxDamage bounds how much of a report is passed on.
+const maxDamage = 20
+
+// damageFound is what thin_check exits with when the metadata is not all right.
+const damageFound = 1
+
+// Check runs thin_check on the metadata of an inactive pool, a device or a file,
+// and returns what is wrong, one line each. An error means that it could not be
+// checked.
+func Check(ctx context.Context, path string) (damage []string, err error) {
+	return check(ctx, path)
+}
+
+// CheckHeld runs thin_check on the metadata snapshot that a live pool holds.
+func CheckHeld(ctx context.Context, path string) (damage []string, err error) {
+	return check(ctx, path, "-m")
+}
+
+// ClearNeedsCheck takes back the kernel's wish for a check from the metadata of
+// an inactive pool, if that has no damage.
+func ClearNeedsCheck(ctx context.Context, path string) (damage []string, err error) {
+	return check(ctx, path, "--clear-needs-check-flag")
+}
+
+func check(ctx context.Context, path string, options ...string) ([]string, error) {
+	// What can't be opened would come out as damage.
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("check pool metadata: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("check pool metadata: %w", err)
+	}
+	words, err := run(ctx, "thin_check", append(options, path)...)
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil, nil
+	case !errors.As(err, &exit) || exit.ExitCode() != damageFound:
+		return nil, fmt.Errorf("check pool metadata on %s: %w", path, err)
+	}
+	damage := lines(words)
+	if len(damage) == 0 {
+		return []string{"thin_check found damage and named none"}, nil
+	}
+	if len(damage) > maxDamage {
+		damage = append(damage[:maxDamage], "…")
+	}
+	return damage, nil
+}
