@@ -4,9 +4,8 @@ package directlvm
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"errors"
-	"io"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -39,31 +38,17 @@ func config(t *testing.T) (Config, *bytes.Buffer) {
 	return Config{StateDir: t.TempDir(), Identity: "4f1c0a2b", ThinUUIDPrefix: "DMTHIN-4f1c0a2b-", Log: logger}, &log
 }
 
-// removeGroup takes a volume group away, and the labels off its disks, however
-// far the test got.
+// removeGroup takes a volume group away at the test's end, and the labels off
+// its disks, however far the test got.
 func removeGroup(t *testing.T, name string) {
 	t.Cleanup(func() {
-		ctx := t.Context()
-		_ = ctx
 		out, _ := exec.Command("pvs", "--noheadings", "-o", "pv_name", "-S", "vg_name="+name).Output()
 		_ = exec.Command("vgremove", "--force", "--force", "--yes", name).Run()
 		for _, device := range strings.Fields(string(out)) {
 			_ = exec.Command("pvremove", "--force", "--force", "--yes", device).Run()
 		}
+		_ = os.Remove("/etc/lvm/profile/docker-thinpool.profile")
 	})
-}
-
-// setUp sets direct-lvm up on a fresh disk.
-func setUp(t *testing.T, size int64) (Config, Setup, *Pool) {
-	t.Helper()
-	cfg, _ := config(t)
-	s := Setup{Device: dmtest.Loop(t, size)}
-	removeGroup(t, groupName)
-	p, err := OpenAutomatic(t.Context(), cfg, s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cfg, s, p
 }
 
 func wantError(t *testing.T, err, kind error, words ...string) {
@@ -82,19 +67,50 @@ func wantError(t *testing.T, err, kind error, words ...string) {
 	}
 }
 
-func checksum(t *testing.T, device string) [32]byte {
+// manualPool makes a small pool by the steps of Docker's manual page, but with
+// sizes: 32 MiB of data, 4 MiB of metadata, and 12 MiB of the 64 MiB free.
+func manualPool(t *testing.T, threshold string) (disk string) {
 	t.Helper()
-	dmtest.Run(t, "blockdev", "--flushbufs", device)
-	f, err := os.Open(device)
-	if err != nil {
+	disk = dmtest.Loop(t, 65*mib)
+	removeGroup(t, groupName)
+	dmtest.Run(t, "pvcreate", disk)
+	dmtest.Run(t, "vgcreate", "docker", disk)
+	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpool", "docker", "-L", "32M")
+	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpoolmeta", "docker", "-L", "4M")
+	dmtest.Run(t, "lvconvert", "-y", "--zero", "n", "-c", "512K", "--thinpool", "docker/thinpool", "--poolmetadata", "docker/thinpoolmeta")
+	writeProfile(t, threshold)
+	dmtest.Run(t, "lvchange", "--metadataprofile", "docker-thinpool", "docker/thinpool")
+	unmonitor(t)
+	return disk
+}
+
+func writeProfile(t *testing.T, threshold string) {
+	t.Helper()
+	profile := "activation {\n  thin_pool_autoextend_threshold=" + threshold + "\n  thin_pool_autoextend_percent=20\n}\n"
+	if err := os.WriteFile("/etc/lvm/profile/docker-thinpool.profile", []byte(profile), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Fatal(err)
-	}
-	return [32]byte(h.Sum(nil))
+}
+
+// unmonitor leaves it to the test when the pool grows. Each lvextend tells
+// dmeventd of the pool again.
+func unmonitor(t *testing.T) {
+	t.Helper()
+	dmtest.Run(t, "lvchange", "--monitor", "n", "docker/thinpool")
+}
+
+// thin makes a thin device in docker-thinpool, with one of our UUIDs or not.
+func thin(t *testing.T, uuid string) (path string) {
+	t.Helper()
+	dmtest.Run(t, "dmsetup", "message", "docker-thinpool", "0", "create_thin 7")
+	dmtest.Run(t, "dmsetup", "create", "dmtest-thin", "--uuid", uuid, "--table", "0 131072 thin /dev/mapper/docker-thinpool 7")
+	t.Cleanup(func() { dmtest.Run(t, "dmsetup", "remove", "--retry", "dmtest-thin") })
+	return "/dev/mapper/dmtest-thin"
+}
+
+func write(t *testing.T, device string, size int) {
+	t.Helper()
+	dmtest.Run(t, "dd", "if=/dev/zero", "of="+device, "bs=1M", "oflag=direct", fmt.Sprintf("count=%d", size/mib))
 }
 
 func volumeOf(t *testing.T, cfg Config, v volume) lvm.LogicalVolume {
