@@ -48,6 +48,7 @@ func startAdmin(path string, d *driver) (*adminServer, error) {
 	}
 	a := &adminServer{path: path, cancel: cancel, done: make(chan error, 1)}
 	server := admin.NewServer(source{d}, d.log)
+	server.Handle("/metrics", d.metrics.Handler())
 	go func() { a.done <- server.Serve(ctx, listener) }()
 	return a, nil
 }

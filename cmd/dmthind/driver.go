@@ -13,6 +13,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/admin"
 	"github.com/dmthin/dmthin/internal/config"
+	"github.com/dmthin/dmthin/internal/metrics"
 	"github.com/dmthin/dmthin/plugin"
 )
 
@@ -22,6 +23,7 @@ type driver struct {
 	set     settings
 	log     *logrus.Entry
 	started time.Time
+	metrics *metrics.Metrics
 
 	initMu sync.Mutex // one Init, Cleanup or stop at a time; outermost
 
@@ -38,10 +40,12 @@ var _ plugin.Driver = (*driver)(nil)
 
 func newDriver(set settings, log *logrus.Entry) *driver {
 	settled := make(chan struct{})
-	return &driver{
+	d := &driver{
 		set: set, log: log, started: time.Now(),
 		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 	}
+	d.metrics = metrics.New(view{d})
+	return d
 }
 
 // enter returns the instance for one call. leave must be called after it. While

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
@@ -32,6 +33,9 @@ type settings struct {
 	adminSocket string
 	logLevel    string
 	logFormat   string
+	metrics     string
+
+	trimInterval time.Duration
 }
 
 // stateDir is where records and loop files lie.
@@ -96,8 +100,13 @@ where its data lives and which dm.* options to use.`,
 	f.StringVar(&set.adminSocket, "admin-socket", "", "`path` of the socket for the dmthin command (default: admin.sock in the state directory)")
 	f.StringVar(&set.logLevel, "log-level", env("DMTHIN_LOG_LEVEL", "info"), "error, warning, info, debug or trace; also DMTHIN_LOG_LEVEL")
 	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "text or json; also DMTHIN_LOG_FORMAT")
+	f.StringVar(&set.metrics, "metrics-address", "", "`host:port` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only)")
+	f.DurationVar(&set.trimInterval, "trim-interval", week, "how often to give space that running containers have freed back to the pool; 0 for never")
 	return cmd
 }
+
+// week is how often systemd's fstrim.timer trims other filesystems.
+const week = 7 * 24 * time.Hour
 
 func env(name, fallback string) string {
 	if v := os.Getenv(name); v != "" {

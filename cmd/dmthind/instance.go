@@ -5,14 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/sys/user"
 	"github.com/sirupsen/logrus"
 
-	"github.com/dmthin/dmthin/internal/backend/looplvm"
 	"github.com/dmthin/dmthin/internal/config"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
@@ -23,17 +23,20 @@ import (
 
 // instance is everything one Init opened.
 type instance struct {
-	request  request
-	options  config.Options
-	deferred deferral
-	stateDir string
-	udevSync bool
-	log      *logrus.Entry
+	request      request
+	options      config.Options
+	deferred     deferral
+	stateDir     string
+	udevSync     bool
+	trimInterval time.Duration // 0: never
+	log          *logrus.Entry
 
-	records *state.Store
-	backend *looplvm.Backend
-	pool    *thinpool.Pool
-	layers  *layer.Store
+	records    *state.Store
+	identity   state.Identity
+	storage    storage
+	pool       *thinpool.Pool
+	layers     *layer.Store
+	background *background
 
 	calls sync.WaitGroup // calls under way
 }
@@ -41,7 +44,7 @@ type instance struct {
 // openInstance opens records, devices, pool and layers, in this order, or
 // closes again what it opened.
 func openInstance(ctx context.Context, set settings, req plugin.InitRequest, log *logrus.Entry) (i *instance, err error) {
-	i = &instance{request: request(req), stateDir: set.stateDir(req), log: log}
+	i = &instance{request: request(req), stateDir: set.stateDir(req), trimInterval: set.trimInterval, log: log}
 	if i.options, err = config.Parse(req.Options); err != nil {
 		return nil, err
 	}
@@ -63,47 +66,31 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, log
 	if err := i.openPool(ctx); err != nil {
 		return i, err
 	}
-	return i, i.openLayers(ctx)
+	if err := i.openLayers(ctx); err != nil {
+		return i, err
+	}
+	i.background = i.startBackground()
+	return i, nil
 }
 
-// openPool makes the pool on loop devices, or takes over the one there is.
+// openPool makes the pool, or takes over the one there is.
 func (i *instance) openPool(ctx context.Context) (err error) {
-	identity, err := i.records.Identity()
+	if i.identity, err = i.records.Identity(); err != nil {
+		return err
+	}
+	fresh, err := i.records.Empty()
 	if err != nil {
 		return err
 	}
-	empty, err := i.records.Empty()
-	if err != nil {
+	if i.storage, err = i.openStorage(ctx, fresh); err != nil {
 		return err
 	}
-	i.backend, err = looplvm.Open(ctx, looplvm.Config{
-		Dir:          filepath.Join(i.stateDir, "devicemapper"),
-		DataSize:     i.options.LoopDataSize,
-		MetadataSize: i.options.LoopMetadataSize,
-		Existing:     !empty,
-		Log:          i.log,
-	})
-	if err != nil {
-		return err
-	}
-	blockSize, err := i.blockSize(empty)
-	if err != nil {
-		return err
-	}
-	i.pool, err = thinpool.Open(ctx, thinpool.Spec{
-		Name:           layer.PoolName(identity),
-		UUID:           layer.PoolUUID(identity),
-		DataDevice:     i.backend.DataDevice(),
-		MetadataDevice: i.backend.MetadataDevice(),
-		BlockSize:      blockSize,
-		LowWaterBlocks: lowWaterBlocks,
-	}, i.log)
+	i.pool, err = i.storage.openPool(ctx, fresh)
 	return err
 }
 
-// lowWaterBlocks is when the kernel announces that data space runs out: 2 GiB
-// at 64 KiB blocks, as Docker's driver had it.
-const lowWaterBlocks = 32768
+// uuidPrefix begins the device-mapper UUIDs of all devices of ours.
+func (i *instance) uuidPrefix() string { return strings.TrimSuffix(layer.PoolUUID(i.identity), "pool") }
 
 func (i *instance) openLayers(ctx context.Context) (err error) {
 	t := filesystem.Type("")
@@ -113,7 +100,7 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 		}
 	}
 	maps := user.IdentityMapping{UIDMaps: idMap(i.request.UIDMaps), GIDMaps: idMap(i.request.GIDMaps)}
-	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.backend.MetadataDevice()), i.records, layer.Options{
+	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.storage.metadataDevice()), i.records, layer.Options{
 		BaseSize:          i.options.BaseSize,
 		BaseSizeGiven:     i.options.BaseSizeSet,
 		Filesystem:        t,
@@ -144,7 +131,7 @@ func idMap(ranges []plugin.IDMap) []user.IDMap {
 // shutdown ends the instance and everything it made: mounts, devices, pool,
 // loops.
 func (i *instance) shutdown(ctx context.Context) error {
-	return errors.Join(i.layers.Shutdown(ctx), i.closeBelow(ctx))
+	return errors.Join(i.background.stop(), i.layers.Shutdown(ctx), i.closeBelow(ctx))
 }
 
 // detach ends the instance but leaves what containers are using; the next
@@ -153,7 +140,7 @@ func (i *instance) detach(ctx context.Context) error {
 	if !i.layers.InUse() {
 		return i.shutdown(ctx)
 	}
-	return errors.Join(i.layers.Close(), i.backend.Close(), i.records.Close())
+	return errors.Join(i.background.stop(), i.layers.Close(), i.storage.Close(), i.records.Close())
 }
 
 // closeBelow closes what lies below the layers. A pool that is still in use
@@ -168,8 +155,8 @@ func (i *instance) closeBelow(ctx context.Context) error {
 		}
 		errs = append(errs, err)
 	}
-	if i.backend != nil {
-		errs = append(errs, i.backend.Close())
+	if i.storage != nil {
+		errs = append(errs, i.storage.Close())
 	}
 	if i.records != nil {
 		errs = append(errs, i.records.Close())

@@ -2,8 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/docker/go-units"
 
@@ -32,13 +33,14 @@ func (i *instance) usage(ctx context.Context) (usage, error) {
 		metadataUsed:  int64(status.MetadataUsed) * metadataBlock,
 		metadataTotal: int64(status.MetadataTotal) * metadataBlock,
 	}
-	host, err := i.backend.HostFree()
-	if err != nil {
-		return usage{}, err
+	u.dataAvailable, u.metadataAvailable = u.dataTotal-u.dataUsed, u.metadataTotal-u.metadataUsed
+	host := i.storage.growth().host
+	if host == nil {
+		return u, nil
 	}
-	u.dataAvailable = min(u.dataTotal-u.dataUsed, host)
-	u.metadataAvailable = min(u.metadataTotal-u.metadataUsed, host)
-	return u, nil
+	free, err := host.HostFree()
+	u.dataAvailable, u.metadataAvailable = min(u.dataAvailable, free), min(u.metadataAvailable, free)
+	return u, err
 }
 
 // Status returns what `docker info` shows: the lines of Docker's own driver, in
@@ -57,16 +59,17 @@ func (d *driver) Status(ctx context.Context) ([][2]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := i.storage.place()
 	rows := [][2]string{
 		{"Pool Name", i.pool.Name()},
 		{"Pool Blocksize", size(sum.Pool.BlockSize)},
 		{"Base Device Size", size(sum.BaseSize)},
 		{"Backing Filesystem", string(sum.Filesystem)},
 		{"Udev Sync Supported", strconv.FormatBool(i.udevSync)},
-		{"Data file", i.backend.DataDevice()},
-		{"Metadata file", i.backend.MetadataDevice()},
-		{"Data loop file", i.backend.DataFile()},
-		{"Metadata loop file", i.backend.MetadataFile()},
+		{"Data file", at.dataDevice},
+		{"Metadata file", at.metadataDevice},
+		{"Data loop file", at.dataFile},
+		{"Metadata loop file", at.metadataFile},
 		{"Data Space Used", size(u.dataUsed)},
 		{"Data Space Total", size(u.dataTotal)},
 		{"Data Space Available", size(u.dataAvailable)},
@@ -78,6 +81,10 @@ func (d *driver) Status(ctx context.Context) ([][2]string, error) {
 		{"Deferred Deletion Enabled", strconv.FormatBool(i.deferred.deletion)},
 		{"Deferred Deleted Device Count", strconv.Itoa(sum.WaitingDeletions)},
 	}
+	rows = slices.DeleteFunc(rows, func(row [2]string) bool {
+		// dockerd warns of loop devices wherever it sees such a line.
+		return strings.HasSuffix(row[0], "loop file") && row[1] == ""
+	})
 	if library, err := dm.LibraryVersion(); err == nil {
 		rows = append(rows, [2]string{"Library Version", library})
 	}
@@ -106,17 +113,4 @@ func (d *driver) Metadata(ctx context.Context, id string) (map[string]string, er
 		"DeviceSize": strconv.FormatInt(info.Size, 10),
 		"DeviceName": info.DeviceName,
 	}, nil
-}
-
-// blockSize is what the pool is to be opened with. Without dm.blocksize a pool
-// keeps the block size it was made with.
-func (i *instance) blockSize(fresh bool) (int64, error) {
-	if fresh || i.options.BlockSizeSet {
-		return i.options.BlockSize, nil
-	}
-	existing, err := poolBlockSize(i.backend.MetadataDevice())
-	if err != nil {
-		return 0, fmt.Errorf("find the pool's block size: %w", err)
-	}
-	return existing, nil
 }

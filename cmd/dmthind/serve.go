@@ -38,15 +38,35 @@ func serve(ctx context.Context, set settings) (err error) {
 	if err != nil {
 		return err
 	}
+	scrapes, err := listenMetrics(set.metrics)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	log.WithField("socket", set.socket).Infof("dmthind %s is listening", version.Get().Version)
 	d := newDriver(set, log)
 	defer func() { err = errors.Join(err, d.stop()) }()
-	return runServers(ctx, d, listener, log)
+	return runServers(ctx, d, listener, scrapes, log)
 }
 
-func runServers(ctx context.Context, d *driver, listener net.Listener, log *logrus.Entry) error {
-	server := plugin.New(d, log)
+// listenMetrics returns nil where no address is set.
+func listenMetrics(address string) (net.Listener, error) {
+	if address == "" {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("--metrics-address: %w", err)
+	}
+	return l, nil
+}
+
+func runServers(ctx context.Context, d *driver, listener, scrapes net.Listener, log *logrus.Entry) error {
+	server := plugin.New(d, log, plugin.WithObserver(d.metrics.ObserveCall))
 	g, ctx := errgroup.WithContext(ctx)
+	if scrapes != nil {
+		log.Infof("metrics are served on http://%s/metrics", scrapes.Addr())
+		g.Go(func() error { return d.serveMetrics(ctx, scrapes) })
+	}
 	g.Go(func() error { return server.Serve(ctx, listener) })
 	g.Go(func() error {
 		d.resume(ctx)

@@ -54,8 +54,9 @@ func (i *instance) describe(ctx context.Context, status *admin.Status) error {
 	for _, id := range sum.Leaked {
 		status.Leaked = append(status.Leaked, uint32(id))
 	}
+	at := i.storage.place()
 	status.Pool = admin.PoolStatus{
-		Name: i.pool.Name(), Backend: "loop-lvm", Filesystem: string(sum.Filesystem),
+		Name: i.pool.Name(), Backend: at.kind, Filesystem: string(sum.Filesystem),
 		BlockSize: sum.Pool.BlockSize, BaseSize: sum.BaseSize,
 		DataUsed: u.dataUsed, DataTotal: u.dataTotal, DataAvailable: u.dataAvailable,
 		MetadataUsed: u.metadataUsed, MetadataTotal: u.metadataTotal, MetadataAvailable: u.metadataAvailable,
@@ -63,8 +64,9 @@ func (i *instance) describe(ctx context.Context, status *admin.Status) error {
 		MinFreeSpace: sum.MinFreeBytes, UdevSync: i.udevSync,
 		DeferredRemoval: i.deferred.removal, DeferredDeletion: i.deferred.deletion,
 		DeferredDeletedDevices: sum.WaitingDeletions,
-		DataLoopFile:           i.backend.DataFile(), MetadataLoopFile: i.backend.MetadataFile(),
-		DataDevice: i.backend.DataDevice(), MetadataDevice: i.backend.MetadataDevice(),
+		DataLoopFile:           at.dataFile, MetadataLoopFile: at.metadataFile,
+		DataDevice: at.dataDevice, MetadataDevice: at.metadataDevice,
+		Growth: i.growthState(),
 	}
 	return nil
 }

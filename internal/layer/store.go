@@ -35,13 +35,14 @@ type Options struct {
 // Store holds the layers of one pool. All methods are safe for concurrent use
 // unless they say otherwise.
 type Store struct {
-	sys     System
-	opts    Options
-	records *state.Store
-	names   names
-	fs      filesystem.Type // of the base device, so of all layers
-	ids     *state.DeviceIDs
-	log     *logrus.Entry
+	sys      System
+	opts     Options
+	records  *state.Store
+	names    names
+	fs       filesystem.Type // of the base device, so of all layers
+	ids      *state.DeviceIDs
+	log      *logrus.Entry
+	recovery Recovery // how Open ended; not changed after it
 
 	locks   *keyLock
 	changes *changeLog

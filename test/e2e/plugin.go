@@ -11,6 +11,12 @@ const publishedPlugin = registryAddress + "/dmthin/dmthin:test"
 // says: with a dockerd on another storage driver, which is then stopped.
 func pluginStack(tb testing.TB, name string, options ...string) *stack {
 	tb.Helper()
+	return pluginStackWith(tb, name, append(poolOptions[:len(poolOptions):len(poolOptions)], options...)...)
+}
+
+// pluginStackWith is pluginStack with no options but these.
+func pluginStackWith(tb testing.TB, name string, options ...string) *stack {
+	tb.Helper()
 	root := freshRoot(tb, name)
 	d := startDockerd(tb, dockerdConfig{Name: name, Root: root, Driver: "overlay2"})
 	publishPlugin(tb, d)
@@ -18,7 +24,7 @@ func pluginStack(tb testing.TB, name string, options ...string) *stack {
 		"data-root.source="+root, "DMTHIN_LOG_LEVEL=debug")
 	d.stop(tb)
 	d.Driver = "dmthin"
-	d.Options = append(poolOptions[:len(poolOptions):len(poolOptions)], options...)
+	d.Options = options
 	d.start(tb)
 	return &stack{dockerd: d, plugin: d.run(tb, "plugin", "inspect", "--format", "{{.ID}}", "dmthin")}
 }

@@ -121,10 +121,12 @@ type poolStatus struct {
 	Problems []string
 	Pool     struct {
 		DataUsed         int64  `json:"data_used"`
+		DataTotal        int64  `json:"data_total"`
 		MetadataUsed     int64  `json:"metadata_used"`
 		DeferredDeleted  int    `json:"deferred_deleted_devices"`
 		DataLoopFile     string `json:"data_loop_file"`
 		MetadataLoopFile string `json:"metadata_loop_file"`
+		Growth           struct{ Extensions int }
 	}
 }
 

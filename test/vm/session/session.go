@@ -42,12 +42,13 @@ const FilesDir = "/vm/in/files"
 // OutDir is the machine's path of Session.Out.
 const OutDir = "/vm/out"
 
-// The machine's disks, sparse, empty at the start of a session. The first
-// carries a filesystem for the tests; the second is theirs as it is.
-const (
-	dataDiskSize  = 20 << 30
-	spareDiskSize = 8 << 30
-)
+// disks are the machine's, /dev/vdb and on: sparse, empty at the start of a
+// session. The first carries a filesystem for the tests; the others are theirs
+// as they are.
+var disks = []struct {
+	name string
+	size int64
+}{{"data.img", 20 << 30}, {"spare1.img", 8 << 30}, {"spare2.img", 8 << 30}}
 
 // Run runs the jobs in order. A job with PowerCut ends its boot; the rest run
 // on the next boot with the same disks. The result of every job is returned,
@@ -93,7 +94,7 @@ func split(jobs []job.Job) [][]job.Job {
 }
 
 // prepare fills the share and makes the disks.
-func (s Session) prepare() (disks []string, err error) {
+func (s Session) prepare() (paths []string, err error) {
 	in := s.in()
 	if err := os.MkdirAll(filepath.Join(in, "files"), 0o755); err != nil {
 		return nil, err
@@ -116,12 +117,14 @@ func (s Session) prepare() (disks []string, err error) {
 			return nil, err
 		}
 	}
-	for name, size := range map[string]int64{"data.img": dataDiskSize, "spare.img": spareDiskSize} {
-		if err := makeSparse(filepath.Join(s.Work, name), size); err != nil {
+	for _, d := range disks {
+		path := filepath.Join(s.Work, d.name)
+		if err := makeSparse(path, d.size); err != nil {
 			return nil, err
 		}
+		paths = append(paths, path)
 	}
-	return []string{filepath.Join(s.Work, "data.img"), filepath.Join(s.Work, "spare.img")}, nil
+	return paths, nil
 }
 
 func (s Session) in() string { return filepath.Join(s.Work, "in") }
