@@ -47,10 +47,11 @@ func poolGrows(t *testing.T, s *stack) {
 	if out := s.shell(t, "writer", writeMegabytes(1500, "/big")); !strings.Contains(out, "1500+0 records out") {
 		t.Errorf("writing ended with: %s", out)
 	}
-	status := s.status(t)
-	if status.Pool.Growth.Extensions == 0 || status.Pool.DataTotal < 1572864000 {
-		t.Errorf("the pool has not been extended: %+v", status.Pool)
-	}
+	// The writer may be through before the daemon has noted what it did.
+	eventually(t, 30*time.Second, "the daemon has extended the pool", func() bool {
+		pool := s.status(t).Pool
+		return pool.Growth.Extensions > 0 && pool.DataTotal > 1572864000
+	})
 	s.run(t, "rm", "-f", "writer")
 }
 
@@ -75,7 +76,7 @@ func poolIsFull(t *testing.T, s *stack) {
 	if !strings.Contains(out, "No space left") && !strings.Contains(out, "I/O error") {
 		t.Errorf("writing into a full pool ended with: %s", out)
 	}
-	if took := time.Since(full); full.IsZero() || took > time.Second+slack {
+	if took := time.Since(full); full.IsZero() || took > toldWithin {
 		t.Errorf("the writer was told %s after the pool was full: %s", took, out)
 	}
 	if got := s.shell(t, "other", "cat /file"); got != "kept" {
@@ -94,8 +95,10 @@ func poolIsFull(t *testing.T, s *stack) {
 	})
 }
 
-// slack is for the docker command's own end on an emulated machine.
-const slack = 3 * time.Second
+// toldWithin is for dd and docker to end on an emulated machine, after the
+// write has failed: TestFullPoolFailsTheWriterAndNobodyElse measures that itself.
+// Docker's driver took 67 s.
+const toldWithin = 10 * time.Second
 
 // A disk with anything on it stays as it is, whoever asks.
 func TestASignedDiskIsRefusedAndLeftAlone(t *testing.T) {

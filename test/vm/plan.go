@@ -104,6 +104,9 @@ func (plan testPlan) boots(machines []testMachine, o suite.Options) []boot {
 			}
 		}
 		for _, s := range plan.scenarios {
+			if n > 0 && s.Once() {
+				continue
+			}
 			scenarios = append(scenarios, boot{m, s.Name, s.Jobs(s.Package.Path(dir), o)})
 		}
 		if len(rest.jobs) > 0 {

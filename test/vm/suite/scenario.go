@@ -74,6 +74,12 @@ func (s Scenario) claim(p *Package) error {
 	return nil
 }
 
+// Once tells whether one release is enough for it: its first test says so.
+func (s Scenario) Once() bool {
+	first := regexp.MustCompile(s.Steps[0].Run) // claim has compiled it
+	return slices.ContainsFunc(s.Package.Once, first.MatchString)
+}
+
 // Jobs is the run of the scenario with the package's compiled tests at path.
 func (s Scenario) Jobs(path string, o Options) []job.Job {
 	var jobs []job.Job

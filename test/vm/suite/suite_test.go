@@ -81,13 +81,16 @@ func TestScenarioCutsThePowerAndKeepsItsTestsToItself(t *testing.T) {
 	root := writeTree(t, map[string]string{
 		"cut.scenario.json": `[{"run": "^TestWrite$", "timeout": "2m"}, {"reboot": "hard"}, {"run": "^TestVerify$"}]`,
 	})
-	packages := []Package{{Dir: root, Name: "e2e", Tests: []string{"TestWrite", "TestVerify", "TestOther"}}}
+	packages := []Package{{Dir: root, Name: "e2e", Tests: []string{"TestWrite", "TestVerify", "TestOther"}, Once: []string{"TestWrite"}}}
 	scenarios, err := Scenarios(packages)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"TestOther"}, packages[0].Tests); diff != "" {
 		t.Errorf("tests left to the package: %s", diff)
+	}
+	if !scenarios[0].Once() {
+		t.Error("the scenario runs on every release though its first test needs one only")
 	}
 	type step struct {
 		Name    string
