@@ -232,6 +232,19 @@ func TestLogSettingsAreChecked(t *testing.T) {
 	}
 }
 
+func TestATrimIntervalIsATimeOrNothing(t *testing.T) {
+	for text, want := range map[string]time.Duration{"0": 0, "24h": 24 * time.Hour, "1m30s": 90 * time.Second} {
+		if got, err := parseTrimInterval(text); err != nil || got != want {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "7", "weekly", "-1h"} {
+		if got, err := parseTrimInterval(text); err == nil || !strings.Contains(err.Error(), "--trim-interval") {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+}
+
 func TestALiveSocketIsNotTakenOver(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "d.sock")
 	l, err := plugin.ListenUnix(socket)
@@ -244,7 +257,7 @@ func TestALiveSocketIsNotTakenOver(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
+	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", trim: "0", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
 		t.Errorf("serve = %v", err)
 	}
 }

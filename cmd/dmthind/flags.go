@@ -34,8 +34,9 @@ type settings struct {
 	logLevel    string
 	logFormat   string
 	metrics     string
+	trim        string
 
-	trimInterval time.Duration
+	trimInterval time.Duration // of trim
 }
 
 // stateDir is where records and loop files lie.
@@ -100,13 +101,20 @@ where its data lives and which dm.* options to use.`,
 	f.StringVar(&set.adminSocket, "admin-socket", "", "`path` of the socket for the dmthin command (default: admin.sock in the state directory)")
 	f.StringVar(&set.logLevel, "log-level", env("DMTHIN_LOG_LEVEL", "info"), "error, warning, info, debug or trace; also DMTHIN_LOG_LEVEL")
 	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "text or json; also DMTHIN_LOG_FORMAT")
-	f.StringVar(&set.metrics, "metrics-address", "", "`host:port` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only)")
-	f.DurationVar(&set.trimInterval, "trim-interval", week, "how often to give space that running containers have freed back to the pool; 0 for never")
+	f.StringVar(&set.metrics, "metrics-address", os.Getenv("DMTHIN_METRICS_ADDRESS"), "`host:port` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only); also DMTHIN_METRICS_ADDRESS")
+	f.StringVar(&set.trim, "trim-interval", env("DMTHIN_TRIM_INTERVAL", "168h"), "`time` between two rounds that give space which running containers have freed back to the pool, 0 for never; also DMTHIN_TRIM_INTERVAL")
 	return cmd
 }
 
-// week is how often systemd's fstrim.timer trims other filesystems.
-const week = 7 * 24 * time.Hour
+// parseTrimInterval reads the flag, whose default is that of systemd's
+// fstrim.timer for other filesystems.
+func parseTrimInterval(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return 0, fmt.Errorf("--trim-interval %q: use a time such as 24h, or 0 for never", text)
+	}
+	return d, nil
+}
 
 func env(name, fallback string) string {
 	if v := os.Getenv(name); v != "" {

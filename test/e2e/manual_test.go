@@ -14,6 +14,7 @@ import (
 func TestManualLoopLVM(t *testing.T) {
 	h := newManualHost(t)
 	h.follow(t, "configure-loop-lvm", "")
+	h.follow(t, "options", "")
 	h.follow(t, "how-it-works", "")
 	h.follow(t, "increase-loop-capacity", "")
 	h.requireInfo(t, "Data Space Total: 268.4GB")
