@@ -75,6 +75,9 @@ func (l *LVM) output(ctx context.Context, c Command) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "LVM_SUPPRESS_FD_WARNINGS=1")
+	if l.dir != "" {
+		cmd.Env = append(cmd.Env, "LVM_SYSTEM_DIR="+l.dir)
+	}
 	cmd.Dir = "/"
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopDelay

@@ -1,0 +1,12 @@
+//go:build roottest
+
+package blockdevice
+
+import (
+	"os"
+	"testing"
+
+	"github.com/dmthin/dmthin/internal/loop/looptest"
+)
+
+func TestMain(m *testing.M) { os.Exit(looptest.Main(m)) }
