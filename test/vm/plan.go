@@ -40,18 +40,16 @@ func makePlan(ctx context.Context, e environment, f testFlags) (testPlan, error)
 		}
 		packages = append(packages, more...)
 	}
-	packages = slices.DeleteFunc(packages, func(p suite.Package) bool {
-		return !f.only.MatchString(p.Name) || !p.Matches(f.options.Run)
-	})
-	if len(packages) == 0 {
-		return testPlan{}, errors.New("no package with such tests")
-	}
+	packages = slices.DeleteFunc(packages, func(p suite.Package) bool { return !f.only.MatchString(p.Name) })
 	scenarios, err := suite.Scenarios(packages)
 	if err != nil {
 		return testPlan{}, err
 	}
 	if f.options.Run != "" {
-		scenarios = nil // they name their own tests
+		packages, scenarios = suite.Select(packages, scenarios, f.options.Run)
+	}
+	if len(packages) == 0 {
+		return testPlan{}, errors.New("no package with such tests")
 	}
 	return testPlan{packages: packages, scenarios: scenarios, out: f.out, binaries: filepath.Join(f.out, "bin")}, nil
 }

@@ -37,7 +37,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	flags := flag.NewFlagSet("vm test", flag.ExitOnError)
 	distros := flags.String("distro", strings.Join(image.Names(), ","), "releases to run on, comma-separated")
 	only := flags.String("only", "", "run only the packages whose path matches this pattern")
-	run := flags.String("run", "", "run only the tests whose name matches this pattern")
+	run := flags.String("run", "", "run only the tests, and the power-cut scenarios, whose name matches this pattern")
 	tags := flags.String("tags", "dmtest,e2e", "build tags that mark the tests")
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
 	timeout := flags.Duration("timeout", 45*time.Minute, "time each package's tests may take")

@@ -80,6 +80,22 @@ func (s Scenario) Once() bool {
 	return slices.ContainsFunc(s.Package.Once, first.MatchString)
 }
 
+// Select leaves the tests that the pattern run matches, and the scenarios whose
+// name it matches: the tests of a scenario mean nothing alone.
+func Select(packages []Package, scenarios []Scenario, run string) ([]Package, []Scenario) {
+	pattern, err := regexp.Compile(run)
+	scenarios = slices.DeleteFunc(scenarios, func(s Scenario) bool { return err != nil || !pattern.MatchString(s.Name) })
+	for i, p := range packages {
+		if !p.Matches(run) {
+			packages[i].Tests = nil
+		}
+	}
+	packages = slices.DeleteFunc(packages, func(p Package) bool {
+		return len(p.Tests) == 0 && !slices.ContainsFunc(scenarios, func(s Scenario) bool { return s.Package.Name == p.Name })
+	})
+	return packages, scenarios
+}
+
 // Jobs is the run of the scenario with the package's compiled tests at path.
 func (s Scenario) Jobs(path string, o Options) []job.Job {
 	var jobs []job.Job

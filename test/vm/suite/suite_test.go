@@ -107,6 +107,22 @@ func TestScenarioCutsThePowerAndKeepsItsTestsToItself(t *testing.T) {
 	}
 }
 
+func TestPatternSelectsTestsByTheirNameAndScenariosByTheirs(t *testing.T) {
+	cut := Scenario{Name: "e2e-cut", Package: Package{Name: "e2e"}}
+	for run, want := range map[string]struct{ packages, tests, scenarios int }{
+		"TestOther": {1, 1, 0}, "cut": {1, 0, 1}, "nothing": {0, 0, 0},
+	} {
+		packages, scenarios := Select([]Package{{Name: "e2e", Tests: []string{"TestOther"}}}, []Scenario{cut}, run)
+		tests := 0
+		for _, p := range packages {
+			tests += len(p.Tests)
+		}
+		if len(packages) != want.packages || tests != want.tests || len(scenarios) != want.scenarios {
+			t.Errorf("-run %s: %+v and %+v", run, packages, scenarios)
+		}
+	}
+}
+
 func TestBadScenarioIsRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"starts with a cut": `[{"reboot": "hard"}, {"run": "TestA"}]`,
