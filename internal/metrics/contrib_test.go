@@ -19,7 +19,7 @@ const (
 // known returns the names that the daemon shows.
 func known(t *testing.T) map[string]bool {
 	t.Helper()
-	families, err := New(fixed{snapshot: full()}).registry.Gather()
+	families, err := newMetrics(fixed{snapshot: full()}).registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAlertsComeWhenTheyShould(t *testing.T) { promtool(t, "", "test", "rules
 
 func TestPromtoolAcceptsWhatIsServed(t *testing.T) {
 	var text strings.Builder
-	m := New(fixed{snapshot: full()})
+	m := newMetrics(fixed{snapshot: full()})
 	for line := range strings.Lines(body(t, m)) {
 		if strings.Contains(line, namespace+"_") { // the others are not ours to name
 			text.WriteString(line)

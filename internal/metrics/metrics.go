@@ -6,8 +6,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
-
-	"github.com/dmthin/dmthin/internal/version"
 )
 
 // namespace begins every name of ours.
@@ -20,14 +18,17 @@ type Metrics struct {
 	calls    calls
 }
 
+// Build identifies the build that runs.
+type Build struct{ Version, Revision, GoVersion string }
+
 // New measures what view shows, the calls that ObserveCall is told of, and this
 // process.
-func New(view View) *Metrics {
+func New(view View, build Build) *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), calls: newCalls()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		buildInfo(version.Get()),
+		buildInfo(build),
 		m.calls.duration, m.calls.failures,
 		collector{view},
 	)
@@ -40,12 +41,12 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-func buildInfo(build version.Info) prometheus.Collector {
+func buildInfo(build Build) prometheus.Collector {
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: namespace, Name: "build_info",
 		Help: "The build that runs; always 1.",
 		ConstLabels: prometheus.Labels{
-			"version": build.Version, "revision": build.Commit, "goversion": build.GoVersion,
+			"version": build.Version, "revision": build.Revision, "goversion": build.GoVersion,
 		},
 	})
 	gauge.Set(1)

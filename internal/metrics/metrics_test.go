@@ -21,6 +21,10 @@ type fixed struct {
 
 func (f fixed) Metrics(context.Context) (Snapshot, error) { return f.snapshot, f.err }
 
+func newMetrics(view View) *Metrics {
+	return New(view, Build{Version: "v1.2.3", Revision: "0123abc", GoVersion: "go1.26.8"})
+}
+
 // full has a number for everything, each another.
 func full() Snapshot {
 	return Snapshot{
@@ -66,9 +70,9 @@ func scrape(t *testing.T, m *Metrics) string {
 }
 
 func TestEveryNumberOfASnapshotIsShown(t *testing.T) {
-	got := scrape(t, New(fixed{snapshot: full()}))
+	got := scrape(t, newMetrics(fixed{snapshot: full()}))
 	for _, want := range []string{
-		`ready 1`,
+		`ready 1`, `build_info{goversion="go1.26.8",revision="0123abc",version="v1.2.3"} 1`,
 		`pool_info{backend="direct-lvm",filesystem="ext4",pool="docker-thinpool"} 1`,
 		`pool_mode{mode="rw"} 0`, `pool_mode{mode="ro"} 0`, `pool_mode{mode="out_of_data_space"} 1`, `pool_mode{mode="failed"} 0`,
 		`recovery_outcome{outcome="redone"} 1`, `recovery_outcome{outcome="clean"} 0`,
@@ -92,7 +96,7 @@ func TestEveryNumberOfASnapshotIsShown(t *testing.T) {
 func TestUnknownNumbersAreLeftOut(t *testing.T) {
 	s := full()
 	s.Space.HostFree, s.Extensions.Threshold, s.Extensions.Reserve = Unknown, Unknown, Unknown
-	got := scrape(t, New(fixed{snapshot: s}))
+	got := scrape(t, newMetrics(fixed{snapshot: s}))
 	for _, name := range []string{"host_free_bytes", "pool_extend_threshold_ratio", "pool_extend_reserve_bytes"} {
 		if strings.Contains(got, name) {
 			t.Errorf("%s is shown", name)
@@ -102,7 +106,7 @@ func TestUnknownNumbersAreLeftOut(t *testing.T) {
 
 // A scrape that fails would hide the calls, and look like a dead daemon.
 func TestWithoutAPoolTheScrapeStillWorks(t *testing.T) {
-	m := New(fixed{snapshot: Snapshot{Recovery: RecoveryRefused}, err: errors.New("no pool")})
+	m := newMetrics(fixed{snapshot: Snapshot{Recovery: RecoveryRefused}, err: errors.New("no pool")})
 	m.ObserveCall("Init", time.Second, errors.New("no pool"))
 	got := scrape(t, m)
 	for _, want := range []string{"dmthin_ready 0\n", `dmthin_call_failures_total{call="Init"} 1`, `dmthin_recovery_outcome{outcome="refused"} 1`} {
@@ -116,7 +120,7 @@ func TestWithoutAPoolTheScrapeStillWorks(t *testing.T) {
 }
 
 func TestCallsAreCountedByCallAndOutcome(t *testing.T) {
-	m := New(fixed{})
+	m := newMetrics(fixed{})
 	m.ObserveCall("Get", 30*time.Millisecond, nil)
 	m.ObserveCall("Get", 3*time.Second, errors.New("busy"))
 	got := scrape(t, m)
@@ -133,7 +137,7 @@ func TestCallsAreCountedByCallAndOutcome(t *testing.T) {
 }
 
 func TestNamesFollowPrometheusConventions(t *testing.T) {
-	problems, err := testutil.GatherAndLint(New(fixed{snapshot: full()}).registry)
+	problems, err := testutil.GatherAndLint(newMetrics(fixed{snapshot: full()}).registry)
 	if err != nil {
 		t.Fatal(err)
 	}
