@@ -44,7 +44,7 @@ func newDriver(set settings, log *logrus.Entry) *driver {
 		set: set, log: log, started: time.Now(),
 		settled: settled, settle: sync.OnceFunc(func() { close(settled) }),
 	}
-	d.metrics = metrics.New(view{d})
+	d.metrics = metrics.New(view{d}, thisBuild())
 	return d
 }
 

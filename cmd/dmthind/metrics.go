@@ -10,10 +10,16 @@ import (
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/metrics"
 	"github.com/dmthin/dmthin/internal/thinpool"
+	"github.com/dmthin/dmthin/internal/version"
 )
 
 // view is the driver as its metrics see it.
 type view struct{ d *driver }
+
+func thisBuild() metrics.Build {
+	build := version.Get()
+	return metrics.Build{Version: build.Version, Revision: build.Commit, GoVersion: build.GoVersion}
+}
 
 // Metrics reads what Status reads, in a form that can be counted.
 func (v view) Metrics(ctx context.Context) (metrics.Snapshot, error) {
