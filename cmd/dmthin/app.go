@@ -21,6 +21,7 @@ type app struct {
 	state, socket string
 	format        outputFormat
 	pools         poolMaker // nil for LVM's
+	mounter       mounter
 
 	// started is set when arguments and flags are accepted. What fails before
 	// is the caller's mistake, whichever part of cobra found it.
@@ -28,7 +29,7 @@ type app struct {
 }
 
 func newApp(out, errOut io.Writer, getenv func(string) string) *app {
-	return &app{out: out, errOut: errOut, getenv: getenv, format: formatTable}
+	return &app{out: out, errOut: errOut, getenv: getenv, format: formatTable, mounter: kernel{}}
 }
 
 // run returns the exit code.
@@ -51,18 +52,20 @@ func (a *app) run(ctx context.Context, args []string) int {
 func (a *app) client() *admin.Client { return admin.NewClient(a.socketPath()) }
 
 func (a *app) socketPath() string {
-	state := cmp.Or(a.state, a.getenv("DMTHIN_STATE"), defaultState)
-	return cmp.Or(a.socket, filepath.Join(state, admin.SocketName))
+	return cmp.Or(a.socket, filepath.Join(a.stateDir(), admin.SocketName))
 }
 
 func newRootCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "dmthin",
 		Short: "Look into and steer dmthind, Docker's device-mapper storage",
-		Long: `dmthin asks a running dmthind about its thin pool and layers.
+		Long: `dmthin asks a running dmthind about its thin pool and layers, and has it work
+on them.
 
 It connects to admin.sock in the daemon's state directory, which is
-DATA-ROOT/dmthin for the managed plugin and for the host daemon alike.
+DATA-ROOT/dmthin for the managed plugin and for the host daemon alike. check,
+repair, restore and remove also work, or only work, while no daemon runs; they
+hold its lock meanwhile.
 
 Exit codes:
     0  done
@@ -71,6 +74,8 @@ Exit codes:
     3  the daemon or its pool is not ready
     4  the daemon can't be reached
     5  no such layer
+    6  check found something wrong
+    7  refused: it would be unsafe now
   130  interrupted
 
 With --format json, what a command finds is JSON on standard output and an
@@ -98,6 +103,18 @@ Releases add keys and neither rename nor remove any.`,
 		newListCommand(a),
 		newInspectCommand(a),
 		newLogLevelCommand(a),
+		newMetricsCommand(a),
+		newCheckCommand(a),
+		newCollectCommand(a),
+		newTrimCommand(a),
+		newResizeCommand(a),
+		newSnapCommand(a),
+		newRemoveCommand(a),
+		newMountCommand(a),
+		newUnmountCommand(a),
+		newBackupCommand(a),
+		newRestoreCommand(a),
+		newRepairCommand(a),
 		newPoolCommand(a),
 		newCompletionCommand(a),
 		newManCommand(a),

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/offline"
 )
 
 // Exit codes are a promise to scripts. They are in `dmthin --help` and
@@ -19,8 +21,15 @@ const (
 	exitNotReady    = 3
 	exitUnreachable = 4
 	exitNoLayer     = 5
+	exitFound       = 6
+	exitRefused     = 7
 	exitInterrupted = 130
 )
+
+// refusals are what would be unsafe now.
+var refusals = []error{
+	admin.ErrRefused, offline.ErrActive, offline.ErrNotOurs, offline.ErrMismatch, offline.ErrParent,
+}
 
 // errNotReady ends `status --exit-code`. The reasons are in its output already.
 var errNotReady = errors.New("not ready")
@@ -52,10 +61,14 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case errors.Is(err, errNotReady), errors.Is(err, admin.ErrNotReady):
 		return exitNotReady
+	case slices.ContainsFunc(refusals, func(refusal error) bool { return errors.Is(err, refusal) }):
+		return exitRefused
 	case errors.As(err, &unreachable):
 		return exitUnreachable
-	case errors.Is(err, admin.ErrNoLayer):
+	case errors.Is(err, admin.ErrNoLayer), errors.Is(err, offline.ErrNoLayer):
 		return exitNoLayer
+	case errors.Is(err, errFound):
+		return exitFound
 	}
 	return exitFailure
 }
@@ -64,7 +77,7 @@ func exitCode(ctx context.Context, err error) int {
 func (a *app) report(ctx context.Context, err error) int {
 	code := exitCode(ctx, err)
 	switch {
-	case err == nil, errors.Is(err, errNotReady):
+	case err == nil, errors.Is(err, errNotReady), errors.Is(err, errFound):
 		return code
 	case code == exitInterrupted:
 		err = errors.New("interrupted")

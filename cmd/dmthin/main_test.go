@@ -41,6 +41,7 @@ func dmthinEnv(t *testing.T, env map[string]string, args ...string) result {
 
 // daemon is a fake of what stands behind the admin socket.
 type daemon struct {
+	maintenance
 	status admin.Status
 	layers []admin.Layer
 	err    error // of Status and Layers

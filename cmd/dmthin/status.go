@@ -77,6 +77,26 @@ func poolTable(c *columns, p admin.PoolStatus) {
 	c.field("Data loop file", p.DataLoopFile)
 	c.field("Metadata device", p.MetadataDevice)
 	c.field("Metadata loop file", p.MetadataLoopFile)
+	growthTable(c, p.Growth)
+}
+
+func growthTable(c *columns, g admin.Growth) {
+	if g.DataLevel == "" {
+		return // nothing watches, as in a daemon of an earlier release
+	}
+	how := "by hand"
+	if g.Automatic {
+		how = "automatic"
+	}
+	if g.Threshold > 0 {
+		how += fmt.Sprintf(", from %d %% used on", g.Threshold)
+	}
+	c.field("Growth", how)
+	c.field("Space level", fmt.Sprintf("data %s, metadata %s", g.DataLevel, g.MetadataLevel))
+	if g.LastExtension != nil {
+		c.field("Extensions", fmt.Sprintf("%d, the last at %s", g.Extensions, g.LastExtension.Format(time.RFC3339)))
+	}
+	c.field("Growth failed", printable(g.Failure))
 }
 
 // leaked is empty for no IDs, so that the line is left out.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,14 +24,13 @@ func (s source) Collect(ctx context.Context, req admin.CollectRequest, report ad
 		return admin.CollectReport{}, err
 	}
 	err = c.collectLayers(ctx)
-	if err == nil {
-		err = c.collectDevices(ctx)
+	if err == nil && req.Leaked {
+		err = c.collectLeaked(ctx)
 	}
 	return c.done, err
 }
 
-// collector does one CollectRequest. What may go is looked up anew: the request
-// may be old.
+// collector does one CollectRequest.
 type collector struct {
 	i      *instance
 	req    admin.CollectRequest
@@ -80,11 +78,11 @@ func (c *collector) collectLayers(ctx context.Context) error {
 	return nil
 }
 
-func (c *collector) collectDevices(ctx context.Context) error {
-	for n, id := range c.req.Devices {
-		c.report(fmt.Sprintf("device %d (%d of %d)", id, n+1, len(c.req.Devices)))
+func (c *collector) collectLeaked(ctx context.Context) error {
+	for n, id := range c.leaked {
+		c.report(fmt.Sprintf("device %d (%d of %d)", id, n+1, len(c.leaked)))
 		g := admin.Garbage{Leaked: true, DeviceID: id, Mapped: c.mapped(id)}
-		switch err := c.deleteDevice(ctx, id); {
+		switch err := c.deleteLeaked(ctx, id); {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil:
@@ -97,10 +95,7 @@ func (c *collector) collectDevices(ctx context.Context) error {
 	return nil
 }
 
-func (c *collector) deleteDevice(ctx context.Context, id uint32) error {
-	if !slices.Contains(c.leaked, id) {
-		return errors.New("it is no leaked device any more")
-	}
+func (c *collector) deleteLeaked(ctx context.Context, id uint32) error {
 	if !c.req.Delete {
 		return nil
 	}

@@ -21,7 +21,7 @@ func (s source) Trim(ctx context.Context, req admin.TrimRequest, report admin.Pr
 	if err != nil {
 		return done, err
 	}
-	if len(req.Layers) > 0 || !req.Pool {
+	if len(req.Layers) > 0 || req.All {
 		if done.Layers, err = i.trimLayers(ctx, req.Layers, report); err != nil {
 			return done, err
 		}

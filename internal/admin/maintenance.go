@@ -39,8 +39,8 @@ type CheckReport struct {
 // CollectRequest names what may go. The daemon leaves alone what is in use,
 // younger than MinAge, or the parent of a layer that stays.
 type CollectRequest struct {
-	Layers        []string `json:"layers"`  // whole IDs
-	Devices       []uint32 `json:"devices"` // leaked device IDs
+	Layers        []string `json:"layers"` // whole IDs, children before their parents
+	Leaked        bool     `json:"leaked"` // also all devices in the pool that no record names
 	MinAgeSeconds int64    `json:"min_age_seconds"`
 	Delete        bool     `json:"delete"` // false: only say what would go
 }
@@ -60,10 +60,11 @@ type CollectReport struct {
 	Garbage []Garbage `json:"garbage"`
 }
 
-// TrimRequest says what to trim: the layers named, or with none every layer
-// that is mounted, and with Pool also the free space of the pool itself.
+// TrimRequest says what to trim: the layers named, every layer that is mounted,
+// the free space of the pool itself.
 type TrimRequest struct {
 	Layers []string `json:"layers"`
+	All    bool     `json:"all"`
 	Pool   bool     `json:"pool"`
 }
 

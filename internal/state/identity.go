@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"regexp"
 )
@@ -33,6 +34,15 @@ func (s *Store) Identity() (Identity, error) {
 		err = &DamagedError{filepath.Join(s.dir, identityName), fmt.Errorf("pool_id %q is not eight hex digits", id.PoolID)}
 	}
 	return id, err
+}
+
+// KnownIdentity is Identity for onlookers: it makes none where there is none.
+func (s *Store) KnownIdentity() (id Identity, ok bool, err error) {
+	if _, err := os.Stat(filepath.Join(s.dir, identityName)); errors.Is(err, fs.ErrNotExist) {
+		return Identity{}, false, nil
+	}
+	id, err = s.Identity()
+	return id, err == nil, err
 }
 
 func (s *Store) newIdentity() (Identity, error) {

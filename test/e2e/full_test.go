@@ -16,6 +16,8 @@ func writeMegabytes(n int, file string) string {
 
 // A tenth of the disk is the pool's at first, so that there is something to
 // grow by; then something else takes the rest.
+//
+//vm:once
 func TestPain03AFullPoolGrowsOrFailsItsWritersAtOnce(t *testing.T) {
 	before := kernelObjects(t)
 	expectKernel(t, `device-mapper: thin: .*(out-of-data-space|reached low water mark|no free data space)`,
@@ -103,6 +105,8 @@ func poolIsFull(t *testing.T, s *stack) {
 const toldWithin = 10 * time.Second
 
 // A disk with anything on it stays as it is, whoever asks.
+//
+//vm:once
 func TestASignedDiskIsRefusedAndLeftAlone(t *testing.T) {
 	before := kernelObjects(t)
 	defer blankDisk(t, spareDisk)
