@@ -37,12 +37,7 @@ type extension struct {
 
 // extensionDue reports whether the pool is to be extended now.
 func (m *Monitor) extensionDue(s thinpool.Status, now time.Time) bool {
-	return m.cfg.Grower != nil && !broken(s) && m.wanted(s) && !now.Before(m.extension.notBefore)
-}
-
-// wanted reports whether the pool needs more space.
-func (m *Monitor) wanted(s thinpool.Status) bool {
-	return full(s) || above(s, m.cfg.ExtendPercent)
+	return !broken(s) && above(s, m.cfg.ExtendPercent) && !now.Before(m.extension.notBefore)
 }
 
 func (m *Monitor) extendIfDue(ctx context.Context) {

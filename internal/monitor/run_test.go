@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sirupsen/logrus"
+
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
@@ -80,9 +82,12 @@ func TestItLooksWithoutEventsToo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pool := newFakePool(10, 10)
-				m, _ := newMonitor(pool, func(c *Config) { c.Events = events })
+				m, hook := newMonitor(pool, func(c *Config) { c.Events, c.QueueWhenFull = events, true })
 				during(t, m, func() {
 					time.Sleep(time.Minute + time.Second)
+					if got := count(hook, logrus.WarnLevel); got > 1 {
+						t.Errorf("%d warnings", got)
+					}
 					if _, looks := pool.read(); looks < 6 || looks > 8 {
 						t.Errorf("%d looks in a minute", looks)
 					}
@@ -134,7 +139,10 @@ func TestFullPoolIsExtendedSoonAfterSpaceIsAdded(t *testing.T) {
 			if status, _ := pool.read(); !status.ErrorIfNoSpace || m.State().FullSince.IsZero() {
 				t.Errorf("%+v, full since %v", status, m.State().FullSince)
 			}
-			grower.add(1000)
+			for before := grower.count(); grower.count() == before; {
+				time.Sleep(100 * time.Millisecond)
+			}
+			grower.add(1000) // just after it was asked in vain
 			time.Sleep(fullPause + 2*time.Second)
 			status, _ := pool.read()
 			if status.Mode != thinpool.ModeReadWrite || status.ErrorIfNoSpace || !m.State().FullSince.IsZero() {
