@@ -110,7 +110,10 @@ func TestWriterToAFullPoolGetsENOSPCAndTheUnmountEnds(t *testing.T) {
 			start := time.Now()
 			err := writeUntilError(dir)
 			t.Logf("%v after %v", err, time.Since(start))
-			if !errors.Is(err, unix.ENOSPC) {
+			// Where the journal itself is the first that finds no space, ext4
+			// stops and has only EIO to say: its journal gets its blocks as it
+			// is written, and so needs some of the pool as well.
+			if stopped := tt.kind == Ext4 && errors.Is(err, unix.EIO); !stopped && !errors.Is(err, unix.ENOSPC) {
 				t.Errorf("got %v, want ENOSPC", err)
 			}
 			start = time.Now()
