@@ -30,7 +30,7 @@ func run(t *testing.T, name string, args ...string) {
 	}
 }
 
-// smallHost mounts a filesystem with some 80 MiB left. xfs itself takes no less
+// smallHost mounts a filesystem with some 48 MiB left. xfs itself takes no less
 // than 300.
 func smallHost(t *testing.T, fs string) string {
 	t.Helper()
@@ -42,7 +42,7 @@ func smallHost(t *testing.T, fs string) string {
 	if err := unix.Statfs(dir, &st); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "fallocate", "-l", strconv.FormatInt(int64(st.Bavail)*st.Bsize-80*mib, 10), dir+"/other")
+	run(t, "fallocate", "-l", strconv.FormatInt(int64(st.Bavail)*st.Bsize-48*mib, 10), dir+"/other")
 	return dir
 }
 
