@@ -139,6 +139,10 @@ func going(r admin.CollectReport) (n int) {
 }
 
 func garbageTable(c *columns, r admin.CollectReport) {
+	if len(r.Garbage) == 0 {
+		c.row("Nothing to collect")
+		return
+	}
 	c.row("LAYER", "DEVICE ID", "MAPPED", "RESULT")
 	for _, g := range r.Garbage {
 		name := "(leaked device)"
