@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -40,11 +42,28 @@ blkdiscard --force `+disk+` 2>/dev/null || true`)
 // shell runs a script on the host, which must succeed.
 func shell(tb testing.TB, script string) string {
 	tb.Helper()
-	out, err := exec.Command("bash", "-c", script).CombinedOutput()
+	out, err := bash(script, os.Environ())
 	if err != nil {
 		tb.Fatalf("%v: %s\nin: %s", err, out, script)
 	}
-	return strings.TrimSpace(string(out))
+	return strings.TrimSpace(out)
+}
+
+// bash runs a script and returns all it printed. That goes through a file: a
+// daemon that the script starts, as LVM's commands start dmeventd, keeps the
+// other end of a pipe open.
+func bash(script string, environ []string) (string, error) {
+	f, err := os.CreateTemp("", "bash-")
+	if err != nil {
+		return "", err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Env, cmd.Stdout, cmd.Stderr = environ, f, f
+	runErr := cmd.Run()
+	out, err := os.ReadFile(f.Name())
+	return string(out), errors.Join(runErr, err)
 }
 
 // expectKernel announces what the kernel will log because of what the test

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -166,10 +165,7 @@ func (h *manualHost) bash(t *testing.T, script string) string {
 
 // try runs a script and returns all it printed.
 func (h *manualHost) try(script string) (string, error) {
-	cmd := exec.Command("bash", "-c", script)
-	cmd.Env = append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "DMTHIN_ARTIFACTS="+env.artifacts, "LC_ALL=C")
-	out, err := cmd.CombinedOutput()
-	return string(out), err
+	return bash(script, append(os.Environ(), "PATH="+h.bin+":"+os.Getenv("PATH"), "DMTHIN_ARTIFACTS="+env.artifacts, "LC_ALL=C"))
 }
 
 // follow does what a page of docs/ says, or one section of it, in one shell, as
