@@ -56,7 +56,7 @@ func (a *app) backup(ctx context.Context, path string) (m admin.BackupManifest, 
 	if err != nil {
 		return m, fmt.Errorf("make the backup's file: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // gone already where it has got its name
 	err = a.client().Backup(ctx, f)
 	if err == nil {
 		err = f.Sync()
@@ -146,7 +146,7 @@ func (a *app) restore(cmd *cobra.Command, path, metadataDevice string, dryRun, y
 	if err != nil {
 		return records{}, err
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }() // lets go of a lock
 	b := offline.Backup{PoolID: m.PoolID, TransactionID: m.TransactionID, BaseUUID: m.BaseUUID, Files: files}
 	r := recordsOf(path, m)
 	if _, err := pool.Restore(cmd.Context(), b, time.Now(), true); err != nil || dryRun {

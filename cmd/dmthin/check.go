@@ -95,7 +95,7 @@ func (a *app) checkOffline(ctx context.Context, metadataDevice string, unreachab
 	if err != nil {
 		return admin.CheckReport{}, err
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }() // lets go of a lock
 	r, err := pool.Check(ctx)
 	return admin.CheckReport{
 		TransactionID: r.TransactionID, Layers: r.Layers, Devices: r.Devices,

@@ -128,7 +128,7 @@ func (r remover) offline(cmd *cobra.Command, id string, unreachable error) (remo
 	if err != nil {
 		return removed{}, err
 	}
-	defer pool.Close()
+	defer func() { _ = pool.Close() }() // lets go of a lock
 	if err := r.ask(cmd, id); err != nil {
 		return removed{}, err
 	}

@@ -51,7 +51,7 @@ own. Pools of LVM's are repaired by lvconvert --repair VG/POOL.`,
 			if err != nil {
 				return err
 			}
-			defer pool.Close()
+			defer func() { _ = pool.Close() }() // lets go of a lock
 			d, err := pool.Diagnose(cmd.Context(), int64(blockSize))
 			if err != nil {
 				return err

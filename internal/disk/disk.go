@@ -31,7 +31,7 @@ type Disk struct {
 // Number is MAJOR:MINOR.
 func (d Disk) Number() string { return fmt.Sprintf("%d:%d", d.Major, d.Minor) }
 
-// ErrNotBlockDevice: the path is something else.
+// ErrNotBlockDevice says that the path is something else.
 var ErrNotBlockDevice = errors.New("not a block device")
 
 // Inspect looks at a device without changing anything. Symbolic links are
@@ -145,7 +145,7 @@ func (d *Disk) addSwap(path string, names []string) error {
 	}
 	for line := range strings.Lines(string(text)) {
 		name, _, _ := strings.Cut(line, " ")
-		if real, err := filepath.EvalSymlinks(name); err == nil && slices.Contains(names, filepath.Base(real)) {
+		if target, err := filepath.EvalSymlinks(name); err == nil && slices.Contains(names, filepath.Base(target)) {
 			d.Users = append(d.Users, "swap")
 		}
 	}

@@ -36,7 +36,7 @@ func Trim(ctx context.Context, dir string) (int64, error) {
 	if err := unix.Fstatfs(int(f.Fd()), &size); err != nil {
 		return 0, fmt.Errorf("trim %s: %w", dir, err)
 	}
-	end := uint64(size.Blocks) * uint64(size.Bsize)
+	end := size.Blocks * uint64(size.Bsize)
 	var total int64
 	for start := uint64(0); start < end; start += trimStep {
 		if err := ctx.Err(); err != nil {

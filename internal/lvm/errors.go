@@ -86,7 +86,7 @@ var complaints = []struct {
 func classify(said string) error {
 	said = strings.ToLower(said)
 	for _, c := range complaints {
-		if strings.Contains(said, c.words) && (c.kind != ErrNotFound || strings.Contains(said, "not found") || strings.Contains(said, "failed to find")) {
+		if strings.Contains(said, c.words) && (!errors.Is(c.kind, ErrNotFound) || strings.Contains(said, "not found") || strings.Contains(said, "failed to find")) {
 			return c.kind
 		}
 	}

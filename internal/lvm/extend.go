@@ -37,7 +37,7 @@ type Growth struct {
 	Free           int64 // what the volume group has left
 }
 
-// ErrPolicyDisabled: LVM's settings say that the pool is never extended.
+// ErrPolicyDisabled says that LVM's settings say that the pool is never extended.
 var ErrPolicyDisabled = errors.New("LVM is set up never to extend the pool")
 
 // ExtendByPolicy has LVM extend a pool, data and metadata, where their use is

@@ -1,6 +1,7 @@
 package lvm
 
 import (
+	"errors"
 	"strings"
 	"testing"
 )
@@ -25,7 +26,7 @@ var said = map[string]error{
 
 func TestComplaintsAreUnderstood(t *testing.T) {
 	for text, want := range said {
-		if got := classify(text); got != want {
+		if got := classify(text); !errors.Is(got, want) {
 			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}

@@ -119,7 +119,7 @@ func (p *Pool) uuidAt(ctx context.Context, at int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(head.Name())
+	defer func() { _ = os.Remove(head.Name()) }() // a copy
 	_, err = io.Copy(head, io.NewSectionReader(data, at, enough))
 	if err := errors.Join(err, head.Close()); err != nil {
 		return "", fmt.Errorf("read %s: %w", filepath.Base(p.dataFile()), err)

@@ -69,7 +69,7 @@ func (s *Store) Restore(files map[string][]byte, now time.Time) (old string, err
 	if err != nil {
 		return "", fmt.Errorf("restore records: %w", err)
 	}
-	defer os.RemoveAll(fresh)
+	defer func() { _ = os.RemoveAll(fresh) }() // what stays is a folder that nobody reads
 	for path, content := range files {
 		name, ok := strings.CutPrefix(path, metadataPrefix)
 		if !ok {

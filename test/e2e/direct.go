@@ -57,7 +57,7 @@ func bash(script string, environ []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Env, cmd.Stdout, cmd.Stderr = environ, f, f

@@ -86,7 +86,7 @@ func (b *Backend) DataFile() string { return b.data.file() }
 // MetadataFile is the file behind MetadataDevice, "" where there is none.
 func (b *Backend) MetadataFile() string { return b.metadata.file() }
 
-// ErrNoFile: the device is the operator's to grow.
+// ErrNoFile says that the device is the operator's to grow.
 var ErrNoFile = errors.New("it is a block device, not a loop file: grow the device itself")
 
 // GrowData makes the data file at least size bytes. The pool sees it when a
