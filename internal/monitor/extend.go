@@ -69,7 +69,7 @@ func (m *Monitor) extend(ctx context.Context) bool {
 	after := m.State().Pool
 	grown := after.DataTotal > before.DataTotal || after.MetadataTotal > before.MetadataTotal
 	if err == nil && !grown && full(after) {
-		err = errors.New("nothing was added, though the pool is full")
+		err = errors.New("nothing was added, though the pool is full" + m.nextStep())
 	}
 	switch {
 	case grown:
@@ -101,7 +101,7 @@ func (m *Monitor) failed(err error) {
 	if full(m.State().Pool) {
 		level = logrus.ErrorLevel
 	}
-	m.complainAt(level, topicExtend, fmt.Errorf("extend the pool: %w%s", err, m.nextStep()))
+	m.complainAt(level, topicExtend, fmt.Errorf("extend the pool: %w", err))
 }
 
 // hold puts the next extension off.

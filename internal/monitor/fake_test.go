@@ -79,7 +79,7 @@ func (p *fakePool) read() (s thinpool.Status, looks int) {
 	return p.status, p.looks
 }
 
-var errGroupFull = errors.New("the volume group has too little free space")
+var errGroupFull = errors.New("the volume group has too little free space; add a disk with vgextend")
 
 // fakeGrower adds a fifth at a time while its group has blocks left.
 type fakeGrower struct {

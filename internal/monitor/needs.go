@@ -18,7 +18,8 @@ type Pool interface {
 // Grower makes a pool larger.
 type Grower interface {
 	// Extend adds space, data and metadata, where their use is above the
-	// threshold. That someone else was faster is no error.
+	// threshold. That someone else was faster is no error. An error says what
+	// the operator can do.
 	Extend(ctx context.Context) error
 	// Reserve returns how many bytes there are left to extend by.
 	Reserve(ctx context.Context) (int64, error)
