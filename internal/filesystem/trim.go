@@ -32,6 +32,10 @@ func Trim(ctx context.Context, dir string) (int64, error) {
 		return 0, fmt.Errorf("trim: %w", err)
 	}
 	defer f.Close()
+	// What was deleted a moment ago is free only once the journal is committed.
+	if err := unix.Syncfs(int(f.Fd())); err != nil {
+		return 0, fmt.Errorf("trim %s: sync: %w", dir, err)
+	}
 	var size unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &size); err != nil {
 		return 0, fmt.Errorf("trim %s: %w", dir, err)
