@@ -20,8 +20,17 @@ const (
 	settleInterval = 100 * time.Millisecond // longest pause between two looks
 )
 
-// errSettling says that the device changed while we looked at it.
-var errSettling = errors.New("the device is changing under us")
+// While a pool is suspended no device of it can be made: the kernel answers
+// EINVAL. Our own reloads keep out of the way of activations; LVM's, when it
+// extends the pool, take a second on a slow machine.
+const suspendedTimeout = 30 * time.Second
+
+// errSettling says that the device changed while we looked at it, errSuspended
+// that its pool is suspended.
+var (
+	errSettling  = errors.New("the device is changing under us")
+	errSuspended = errors.New("the pool is suspended")
+)
 
 // Activate makes a thin device appear and returns its node. One that is active
 // already is adopted if it is this device (else ErrForeign): a pending deferred
@@ -42,17 +51,17 @@ func (p *Pool) activate(ctx context.Context, t Thin, sync bool) (Device, error) 
 	if err := p.validate(t); err != nil {
 		return Device{}, err
 	}
-	deadline := time.Now().Add(settleTimeout)
+	begin := time.Now()
 	pause := settleFirst
 	for {
 		if err := ctx.Err(); err != nil {
 			return Device{}, err
 		}
 		info, err := p.adoptOrCreate(ctx, t, sync)
-		switch {
-		case err == nil:
+		if err == nil {
 			return Device{info.Path(), info.Major, info.Minor}, nil
-		case !errors.Is(err, errSettling) || time.Now().After(deadline):
+		}
+		if !passes(err, time.Since(begin)) {
 			return Device{}, err
 		}
 		select {
@@ -62,6 +71,19 @@ func (p *Pool) activate(ctx context.Context, t Thin, sync bool) (Device, error) 
 			pause = min(2*pause, settleInterval)
 		}
 	}
+}
+
+// passes reports whether another try may help after so much time.
+func passes(err error, waited time.Duration) bool {
+	switch {
+	case errors.Is(err, errSuspended):
+		return waited < suspendedTimeout
+	case errors.Is(err, errSettling):
+		return waited < settleTimeout
+	case errors.Is(err, unix.EINVAL):
+		return waited < settleInterval // the pool may have been resumed before we looked
+	}
+	return false
 }
 
 func (p *Pool) adoptOrCreate(ctx context.Context, t Thin, sync bool) (dm.Info, error) {
@@ -89,8 +111,12 @@ func (p *Pool) adoptOrCreate(ctx context.Context, t Thin, sync bool) (dm.Info, e
 }
 
 func (p *Pool) create(ctx context.Context, t Thin, sync bool) (dm.Info, error) {
+	p.reloading.RLock()
+	defer p.reloading.RUnlock()
 	info, err := dm.Create(ctx, t.id(), p.table(t), dm.CreateOptions{WaitUdev: sync})
 	switch {
+	case errors.Is(err, unix.EINVAL) && p.suspended():
+		err = fmt.Errorf("%w: %w", errSuspended, err)
 	case errors.Is(err, dm.ErrUdevTimeout):
 		p.log.WithError(err).Warnf("thin device %s is active, but /dev/mapper/%s may be missing", t.Name, t.Name)
 		err = nil
@@ -104,6 +130,12 @@ func (p *Pool) create(ctx context.Context, t Thin, sync bool) (dm.Info, error) {
 		err = also(err, dm.Remove(context.WithoutCancel(ctx), t.id(), dm.RemoveOptions{}))
 	}
 	return info, err
+}
+
+// suspended reports whether the pool is.
+func (p *Pool) suspended() bool {
+	info, err := dm.Lookup(p.id)
+	return err == nil && info.Suspended
 }
 
 // nameOrUUIDTaken finds out why the kernel calls a new device busy.

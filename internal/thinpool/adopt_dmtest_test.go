@@ -3,7 +3,9 @@
 package thinpool_test
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +128,57 @@ func TestAdoptedPoolLeftMidwayIsResumed(t *testing.T) {
 	info, err := dm.Lookup(dm.ID{Name: name})
 	if err != nil || info.InactiveTable || info.Suspended {
 		t.Errorf("after %v: %+v, %v", time.Since(start), info, err)
+	}
+}
+
+// LVM suspends the pool while it extends it. A container that starts then waits
+// for a moment instead of failing.
+func TestActivationWaitsWhileTheOwnerSuspendsThePool(t *testing.T) {
+	name := handMade(t, "1 skip_block_zeroing")
+	pool := adopt(t, name)
+	create(t, pool, 1)
+	device := thin(1)
+	dmtest.Run(t, "dmsetup", "suspend", name)
+	resumed := make(chan string, 1)
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		out, err := exec.Command("dmsetup", "resume", name).CombinedOutput()
+		resumed <- fmt.Sprintf("%v %s", err, out)
+	}()
+	if _, err := pool.Activate(t.Context(), device, false); err != nil {
+		t.Error(err)
+	}
+	if got := <-resumed; got != "<nil> " {
+		t.Errorf("dmsetup resume: %s", got)
+	}
+}
+
+func TestActivationAndReloadsDoNotMeet(t *testing.T) {
+	pool := newPool(t)
+	create(t, pool, 1)
+	device := thin(1)
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := range 20 {
+			err = errors.Join(err, pool.SetErrorIfNoSpace(t.Context(), n%2 == 0))
+		}
+		done <- err
+	}()
+	for {
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+		if _, err := pool.Activate(t.Context(), device, false); err != nil {
+			t.Fatal(err)
+		}
+		if err := pool.Deactivate(t.Context(), device.Name); err != nil && !errors.Is(err, thinpool.ErrBusy) {
+			t.Fatal(err)
+		}
 	}
 }

@@ -22,7 +22,9 @@ type Pool struct {
 	adopted   bool  // someone else made the pool, and reloads it too
 	log       *logrus.Entry
 
-	reloading sync.Mutex // one new table of the pool at a time
+	// reloading is held for a new table of the pool, and shared by whoever makes
+	// a device of it, which can't be done while the pool is suspended.
+	reloading sync.RWMutex
 }
 
 func newPool(spec Spec, number devNumber, log *logrus.Entry) *Pool {
