@@ -78,10 +78,6 @@ func (l *LVM) ExtendByPolicy(ctx context.Context, vg, name string, fallback Poli
 
 // growth compares a pool with what it was.
 func (l *LVM) growth(ctx context.Context, before LogicalVolume) (Growth, error) {
-	group, err := l.VolumeGroup(ctx, before.VG)
-	if err != nil {
-		return Growth{}, err
-	}
 	after, err := l.LogicalVolume(ctx, before.VG, before.Name)
 	if err != nil {
 		return Growth{}, err
@@ -89,6 +85,6 @@ func (l *LVM) growth(ctx context.Context, before LogicalVolume) (Growth, error) 
 	return Growth{
 		Data:     int64(after.Size - before.Size),
 		Metadata: int64(after.MetadataSize - before.MetadataSize),
-		Free:     int64(group.Free),
+		Free:     int64(after.VGFree),
 	}, nil
 }

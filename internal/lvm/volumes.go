@@ -12,6 +12,7 @@ type PhysicalVolume struct {
 	Device  string `json:"pv_name"` // "[unknown]" for one that is missing
 	UUID    string `json:"pv_uuid"`
 	VG      string `json:"vg_name"` // "" for an orphan
+	VGUUID  string `json:"vg_uuid"`
 	Size    Number `json:"pv_size"`
 	Free    Number `json:"pv_free"`
 	Missing Flag   `json:"pv_missing"`
@@ -39,6 +40,7 @@ type LogicalVolume struct {
 	Size   Number `json:"lv_size"`
 	Active string `json:"lv_active"` // "active", or empty
 	Pool   string `json:"pool_lv"`   // of a thin volume
+	VGFree Number `json:"vg_free"`
 
 	MetadataSize    Number  `json:"lv_metadata_size"`
 	ChunkSize       Number  `json:"chunk_size"`
@@ -84,9 +86,9 @@ func (l *LVM) VolumeGroup(ctx context.Context, name string) (VolumeGroup, error)
 }
 
 // LogicalVolumes lists the volumes of a volume group, the hidden ones of pools
-// left out.
+// left out. There are none of a group that doesn't exist.
 func (l *LVM) LogicalVolumes(ctx context.Context, vg string) ([]LogicalVolume, error) {
-	rows, err := report[LogicalVolume](ctx, l, "lvs", vg)
+	rows, err := report[LogicalVolume](ctx, l, "lvs", "--select", "vg_name="+vg)
 	if err != nil {
 		return nil, err
 	}
@@ -100,20 +102,18 @@ func (l *LVM) LogicalVolumes(ctx context.Context, vg string) ([]LogicalVolume, e
 	return volumes, nil
 }
 
-// LogicalVolume finds one volume: ErrNotFound.
+// LogicalVolume finds one volume: ErrNotFound, ErrAmbiguous.
 func (l *LVM) LogicalVolume(ctx context.Context, vg, name string) (LogicalVolume, error) {
-	// Ask for the group first: an unknown one fails with all kinds of texts.
-	if _, err := l.VolumeGroup(ctx, vg); err != nil {
-		return LogicalVolume{}, err
-	}
 	all, err := l.LogicalVolumes(ctx, vg)
 	if err != nil {
 		return LogicalVolume{}, err
 	}
-	for _, v := range all {
-		if v.Name == name {
-			return v, nil
-		}
+	all = slices.DeleteFunc(all, func(v LogicalVolume) bool { return v.Name != name })
+	switch len(all) {
+	case 0:
+		return LogicalVolume{}, fmt.Errorf("logical volume %s: %w", FullName(vg, name), ErrNotFound)
+	case 1:
+		return all[0], nil
 	}
-	return LogicalVolume{}, fmt.Errorf("logical volume %s: %w", FullName(vg, name), ErrNotFound)
+	return LogicalVolume{}, fmt.Errorf("logical volume %s: %w; rename one with vgrename UUID NEWNAME", FullName(vg, name), ErrAmbiguous)
 }

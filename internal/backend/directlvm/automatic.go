@@ -283,11 +283,7 @@ func (a *automatic) makeVolumes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	vg, err := a.lvm.VolumeGroup(ctx, groupName)
-	if err != nil {
-		return err
-	}
-	return a.run(ctx, lvm.ConvertToPool(groupName, poolName, metadataName, cmp.Or(a.BlockSize, lvmpool.DefaultChunkSize), vg.Free >= metadata.Size))
+	return a.run(ctx, lvm.ConvertToPool(groupName, poolName, metadataName, cmp.Or(a.BlockSize, lvmpool.DefaultChunkSize), metadata.VGFree >= metadata.Size))
 }
 
 func (a *automatic) find(ctx context.Context, name string) (lvm.LogicalVolume, bool, error) {

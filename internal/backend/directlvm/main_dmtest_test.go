@@ -67,20 +67,32 @@ func wantError(t *testing.T, err, kind error, words ...string) {
 	}
 }
 
-// manualPool makes a small pool by the steps of Docker's manual page, but with
-// sizes: 32 MiB of data, 4 MiB of metadata, and 12 MiB of the 64 MiB free.
-func manualPool(t *testing.T, threshold string) (disk string) {
+// manualPool makes a pool by the steps of Docker's manual page, word for word.
+func manualPool(t *testing.T) {
 	t.Helper()
-	disk = dmtest.Loop(t, 65*mib)
+	disk := dmtest.Loop(t, gib)
 	removeGroup(t, groupName)
 	dmtest.Run(t, "pvcreate", disk)
 	dmtest.Run(t, "vgcreate", "docker", disk)
-	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpool", "docker", "-L", "32M")
-	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpoolmeta", "docker", "-L", "4M")
+	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpool", "docker", "-l", "95%VG")
+	dmtest.Run(t, "lvcreate", "--wipesignatures", "y", "-n", "thinpoolmeta", "docker", "-l", "1%VG")
 	dmtest.Run(t, "lvconvert", "-y", "--zero", "n", "-c", "512K", "--thinpool", "docker/thinpool", "--poolmetadata", "docker/thinpoolmeta")
-	writeProfile(t, threshold)
+	writeProfile(t, "80")
 	dmtest.Run(t, "lvchange", "--metadataprofile", "docker-thinpool", "docker/thinpool")
-	unmonitor(t)
+	dmtest.Run(t, "lvchange", "--monitor", "y", "docker/thinpool")
+}
+
+// smallPool makes the same in fewer steps: 32 MiB of data, 4 MiB of metadata,
+// the same for LVM's spare, and 16 of the 56 MiB free. dmeventd is not told, so
+// that the test decides when the pool grows.
+func smallPool(t *testing.T, threshold string) (disk string) {
+	t.Helper()
+	disk = dmtest.Loop(t, 57*mib)
+	removeGroup(t, groupName)
+	writeProfile(t, threshold)
+	dmtest.Run(t, "vgcreate", "docker", disk)
+	dmtest.Run(t, "lvcreate", "--type", "thin-pool", "-n", "thinpool", "-L", "32M", "--poolmetadatasize", "4M", "-c", "512K", "--zero", "n",
+		"--metadataprofile", "docker-thinpool", "--monitor", "n", "docker")
 	return disk
 }
 

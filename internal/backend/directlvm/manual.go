@@ -66,11 +66,6 @@ func (c Config) ownerOf(ctx context.Context, commands *lvm.LVM, v volume) (owner
 	if v == (volume{}) || lvm.CheckTools("lvs") != nil {
 		return owner{}, nil
 	}
-	if _, err := commands.VolumeGroup(ctx, v.vg); errors.Is(err, lvm.ErrNotFound) {
-		return owner{}, nil
-	} else if err != nil {
-		return owner{}, err
-	}
 	all, err := commands.LogicalVolumes(ctx, v.vg)
 	if err != nil {
 		return owner{}, err

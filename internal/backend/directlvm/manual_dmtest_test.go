@@ -13,10 +13,8 @@ import (
 
 // After a reboot nobody may have activated the volume.
 func TestManualPoolIsUsedUnderEveryNameAndActivatedIfNeedBe(t *testing.T) {
-	manualPool(t, "80")
-	for name, active := range map[string]bool{
-		"docker-thinpool": false, "/dev/mapper/docker-thinpool": true, "docker/thinpool": true, "/dev/docker/thinpool": false,
-	} {
+	manualPool(t)
+	for name, active := range map[string]bool{"/dev/mapper/docker-thinpool": true, "/dev/docker/thinpool": false} {
 		if !active {
 			dmtest.Run(t, "vgchange", "-an", "docker")
 		}
@@ -43,7 +41,7 @@ func TestManualPoolIsUsedUnderEveryNameAndActivatedIfNeedBe(t *testing.T) {
 }
 
 func TestPoolThatIsNoneOfOursIsRefusedWithTheNextStep(t *testing.T) {
-	manualPool(t, "80")
+	smallPool(t, "80")
 	dmtest.Run(t, "lvcreate", "-n", "plain", "-L", "4M", "docker")
 	cfg, _ := config(t)
 	for name, want := range map[string][]string{
@@ -72,7 +70,7 @@ func TestPoolThatIsNoneOfOursIsRefusedWithTheNextStep(t *testing.T) {
 }
 
 func TestPoolThatHasBeenUsedIsRefusedUnlessTheRecordsAreThere(t *testing.T) {
-	manualPool(t, "80")
+	smallPool(t, "80")
 	device := thin(t, "SOMEONE-ELSE")
 	cfg, _ := config(t)
 	_, err := OpenManual(t.Context(), cfg, "docker-thinpool")

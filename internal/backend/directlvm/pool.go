@@ -98,8 +98,8 @@ func (p *Pool) Free(ctx context.Context) (int64, error) {
 	if p.volume == (volume{}) {
 		return 0, nil
 	}
-	vg, err := p.lvm.VolumeGroup(ctx, p.volume.vg)
-	return int64(vg.Free), err
+	v, err := p.lvm.LogicalVolume(ctx, p.volume.vg, p.volume.lv)
+	return int64(v.VGFree), err
 }
 
 // Close lets go of the pool, which stays active.

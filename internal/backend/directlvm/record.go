@@ -44,10 +44,6 @@ func (c Config) writeRecord(r record) error {
 
 // remember notes the disks that the pool's volume group is on now.
 func (c Config) remember(ctx context.Context, commands *lvm.LVM, v volume) error {
-	vg, err := commands.VolumeGroup(ctx, v.vg)
-	if err != nil {
-		return err
-	}
 	all, err := commands.PhysicalVolumes(ctx)
 	if err != nil {
 		return err
@@ -56,11 +52,12 @@ func (c Config) remember(ctx context.Context, commands *lvm.LVM, v volume) error
 	if err != nil {
 		return err
 	}
-	now := record{VolumeGroup: v.vg, LogicalVolume: v.lv, GroupUUID: vg.UUID}
+	now := record{VolumeGroup: v.vg, LogicalVolume: v.lv}
 	for _, pv := range all {
 		if pv.VG != v.vg {
 			continue
 		}
+		now.GroupUUID = pv.VGUUID
 		mark := diskMark{pv.UUID, pv.Device}
 		if pv.Missing {
 			mark.Device = old.device(pv.UUID)

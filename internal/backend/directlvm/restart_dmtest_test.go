@@ -91,7 +91,7 @@ func TestPoolIsFoundAgainAfterWhateverHappened(t *testing.T) {
 }
 
 func TestMissingDiskOfSeveralIsNamed(t *testing.T) {
-	first := manualPool(t, "80")
+	first := smallPool(t, "80")
 	file := image(t, 65*mib)
 	second := attach(t, file)
 	dmtest.Run(t, "vgextend", "docker", second)
