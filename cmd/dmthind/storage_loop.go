@@ -86,6 +86,7 @@ func (i *instance) openOwnPool(ctx context.Context, data, metadata string, fresh
 		MetadataDevice: metadata,
 		BlockSize:      blockSize,
 		LowWaterBlocks: lowWaterBlocks,
+		ErrorIfNoSpace: i.options.ErrorIfNoSpace, // nobody extends it by itself
 	}, i.log)
 }
 

@@ -15,10 +15,15 @@ import (
 // spareDisk is the machine's disk for direct-lvm, blank between tests.
 const spareDisk = "/dev/vdc"
 
+// suspendedPool is what the kernel logs when a layer is activated while LVM has
+// the pool suspended; the daemon tries again.
+const suspendedPool = `ioctl: error adding target to table`
+
 // directStack starts the host daemon and a dockerd whose pool is automatic
 // direct-lvm on the spare disk. At the test's end the disk is blank again.
 func directStack(tb testing.TB, name string, options ...string) *stack {
 	tb.Helper()
+	expectKernel(tb, suspendedPool)
 	tb.Cleanup(func() { blankDisk(tb, spareDisk) })
 	root := freshRoot(tb, name)
 	host := startHostDaemon(tb)

@@ -28,6 +28,7 @@ func newManualHost(t *testing.T) *manualHost {
 	t.Helper()
 	before := kernelObjects(t)
 	t.Cleanup(func() { requireNothingLeft(t, before) })
+	expectKernel(t, suspendedPool)
 	h := &manualHost{bin: t.TempDir()}
 	h.publishBusybox(t)
 	h.mountDockerRoot(t)
