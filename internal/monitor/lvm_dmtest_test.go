@@ -80,6 +80,20 @@ func TestPoolExtendedWhileWritingNeverShowsAnError(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	readsBack(t, path)
+	metadataIsExtendedToo(t, pool)
+}
+
+// metadataIsExtendedToo makes empty devices, one metadata block each, until the
+// threshold is reached.
+func metadataIsExtendedToo(t *testing.T, pool *thinpool.Pool) {
+	t.Helper()
+	before := status(t, pool)
+	for id := thinpool.DeviceID(100); status(t, pool).MetadataUsed*100 <= before.MetadataTotal*71; id++ {
+		if err := pool.CreateThin(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "metadata extended", 15*time.Second, func() bool { return status(t, pool).MetadataTotal > before.MetadataTotal })
 }
 
 func TestFullGroupFailsWritesUntilADiskIsAdded(t *testing.T) {
