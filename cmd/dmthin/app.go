@@ -64,8 +64,8 @@ on them.
 
 It connects to admin.sock in the daemon's state directory, which is
 DATA-ROOT/dmthin for the managed plugin and for the host daemon alike. check,
-repair, restore and remove also work, or only work, while no daemon runs; they
-hold its lock meanwhile.
+repair, restore, remove, adopt and release also work, or only work, while no
+daemon runs; they hold its lock meanwhile.
 
 Exit codes:
     0  done
@@ -116,6 +116,8 @@ Releases add keys and neither rename nor remove any.`,
 		newRestoreCommand(a),
 		newRepairCommand(a),
 		newPoolCommand(a),
+		newAdoptCommand(a),
+		newReleaseCommand(a),
 		newCompletionCommand(a),
 		newManCommand(a),
 	)

@@ -24,7 +24,7 @@ var exampleCommand = regexp.MustCompile(`dmthin ([^|>)\n]*)`)
 
 // onAHost are commands whose examples need a host with a pool, not only a
 // daemon: their arguments are only parsed here.
-var onAHost = []string{"repair", "restore", "mount", "unmount"}
+var onAHost = []string{"repair", "restore", "mount", "unmount", "adopt", "release"}
 
 func TestEveryExampleInTheHelpWorks(t *testing.T) {
 	state := readyDaemon().docker(t, imageID, containerID, containerID+"-init")
@@ -123,7 +123,7 @@ func TestManualNamesEveryCommandFlagKeyAndExitCode(t *testing.T) {
 	}
 	for _, v := range []any{versions{}, clientVersion{}, admin.Version{}, admin.Status{}, admin.PoolStatus{}, admin.LayerList{}, admin.Layer{}, admin.LogLevel{},
 		admin.Growth{}, admin.CheckReport{}, admin.Finding{}, admin.CollectReport{}, admin.Garbage{}, admin.TrimReport{}, admin.Trimmed{},
-		admin.ResizeReport{}, removed{}, mountedLayer{}, records{}, repair{}} {
+		admin.ResizeReport{}, removed{}, mountedLayer{}, records{}, repair{}, takeoverReport{}, takeoverFinding{}} {
 		for f := range structFields(reflect.TypeOf(v)) {
 			requireIn("`" + f.Tag.Get("json") + "`")
 		}

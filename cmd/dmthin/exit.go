@@ -10,6 +10,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/admin"
 	"github.com/dmthin/dmthin/internal/offline"
+	"github.com/dmthin/dmthin/internal/takeover"
 )
 
 // Exit codes are a promise to scripts. They are in `dmthin --help` and
@@ -29,6 +30,7 @@ const (
 // refusals are what would be unsafe now.
 var refusals = []error{
 	admin.ErrRefused, offline.ErrActive, offline.ErrNotOurs, offline.ErrMismatch, offline.ErrParent,
+	takeover.ErrBusy, takeover.ErrUnfinished, takeover.ErrTooNew, takeover.ErrNothing,
 }
 
 // errNotReady ends `status --exit-code`. The reasons are in its output already.
@@ -67,7 +69,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUnreachable
 	case errors.Is(err, admin.ErrNoLayer), errors.Is(err, offline.ErrNoLayer):
 		return exitNoLayer
-	case errors.Is(err, errFound):
+	case errors.Is(err, errFound), errors.Is(err, takeover.ErrFound):
 		return exitFound
 	}
 	return exitFailure

@@ -55,15 +55,11 @@ func UUID(_ context.Context, device string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t, ok := typeOf(b)
-	if !ok {
-		return "", fmt.Errorf("read uuid of %s: %w", device, ErrNoFilesystem)
+	s, err := ParseSuperblock(b)
+	if err != nil {
+		return "", fmt.Errorf("read uuid of %s: %w", device, err)
 	}
-	u := b[xfsUUIDOffset:][:16]
-	if t == Ext4 {
-		u = b[extSuperblock+extUUIDOffset:][:16]
-	}
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16]), nil
+	return s.UUID, nil
 }
 
 func readSuperblock(device string) ([]byte, error) {

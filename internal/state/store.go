@@ -13,6 +13,9 @@ import (
 // ErrLocked is returned by Open when another daemon uses the same state.
 var ErrLocked = errors.New("another dmthind uses it; stop that one first")
 
+// lockName is the file whose lock a Store holds.
+const lockName = "lock"
+
 // Store is an open state directory. Its lock is held until Close, so no two
 // processes ever write the same records. Methods are safe for concurrent use
 // on different names; one name must not be written by two callers at once.
@@ -30,7 +33,7 @@ func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(metadata, 0o700); err != nil {
 		return nil, fmt.Errorf("create state directory: %w", err)
 	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open state lock: %w", err)
 	}

@@ -1,0 +1,110 @@
+package takeover
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// DefaultConfigFile is where dockerd looks for its settings.
+const DefaultConfigFile = "/etc/docker/daemon.json"
+
+// defaultRoot is dockerd's own data-root.
+const defaultRoot = "/var/lib/docker"
+
+// Host says where Docker is, and how it is run.
+type Host struct {
+	DataRoot    string   // "" for the one in daemon.json, else Docker's own
+	ConfigFile  string   // daemon.json; "" for DefaultConfigFile
+	StorageOpts []string // on dockerd's command line
+	Dockerd     string   // the program; "" for the one in PATH
+}
+
+// Takeover is a data-root that neither dockerd nor dmthind uses, until Close.
+type Takeover struct {
+	host   Host
+	root   string // below which the driver's folders are
+	config *document
+	locks  []*os.File
+	sys    string // /sys, or a stand-in
+
+	// interrupt, if set, is asked before each step; tests crash there.
+	interrupt func(step string) error
+}
+
+// Open finds the data-root and locks it. ErrBusy: somebody uses it.
+func Open(h Host) (*Takeover, error) { return open(h, "/sys") }
+
+func open(h Host, sys string) (*Takeover, error) {
+	h.ConfigFile = cmp.Or(h.ConfigFile, DefaultConfigFile)
+	config, err := readDocument(h.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	h.DataRoot = cmp.Or(h.DataRoot, config.text("data-root"), config.text("graph"), defaultRoot)
+	root, err := findRoot(h.DataRoot)
+	if err != nil {
+		return nil, err
+	}
+	t := &Takeover{host: h, root: root, config: config, sys: sys}
+	if err := t.lock(); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// Root is the folder below which the driver's folders are: the data-root, or
+// with userns-remap a folder in it.
+func (t *Takeover) Root() string { return t.root }
+
+// Close lets the daemons in again.
+func (t *Takeover) Close() error {
+	var errs []error
+	for _, lock := range t.locks {
+		errs = append(errs, lock.Close())
+	}
+	t.locks = nil
+	return errors.Join(errs...)
+}
+
+// findRoot looks for the driver's folders: with userns-remap dockerd keeps them
+// in UID.GID below its data-root.
+func findRoot(dataRoot string) (string, error) {
+	dataRoot, err := filepath.Abs(dataRoot)
+	if err != nil {
+		return "", err
+	}
+	if isRoot(dataRoot) {
+		return dataRoot, nil
+	}
+	remapped, err := filepath.Glob(filepath.Join(dataRoot, "[0-9]*.[0-9]*"))
+	if err != nil {
+		return "", err
+	}
+	remapped = slices.DeleteFunc(remapped, func(dir string) bool { return !isRoot(dir) })
+	switch len(remapped) {
+	case 0:
+		return "", fmt.Errorf("%w: %s holds no data of Docker's devicemapper driver, nor of dmthin; name the data-root (docker info shows it as Docker Root Dir)", ErrNothing, dataRoot)
+	case 1:
+		return remapped[0], nil
+	}
+	return "", fmt.Errorf("%w: %s holds data of several user namespaces, %s and %s for two; name one of these folders as the data-root", ErrNothing, dataRoot, remapped[0], remapped[1])
+}
+
+func isRoot(dir string) bool {
+	for _, path := range []string{BuiltIn.state(dir), DMThin.state(dir), journalDir(dir)} {
+		if exists(path) {
+			return true
+		}
+	}
+	return false
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

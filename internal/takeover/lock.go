@@ -1,0 +1,50 @@
+package takeover
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/state"
+)
+
+// lock keeps other runs, dockerd and dmthind out. dockerd holds the lock of its
+// database of volumes for as long as it runs, and doesn't start without it.
+func (t *Takeover) lock() error {
+	if err := t.hold(t.root, "another dmthin adopt or release is at work on "+t.root); err != nil {
+		return err
+	}
+	volumes := filepath.Join(t.root, "volumes", "metadata.db")
+	if err := t.hold(volumes, "dockerd runs on "+t.root+"; stop it first: systemctl stop docker.socket docker"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	running, err := state.Look(DMThin.state(t.root)).Locked()
+	if err != nil {
+		return fmt.Errorf("look for a dmthind: %w", err)
+	}
+	if running {
+		return fmt.Errorf("%w: dmthind runs on %s; stop it first: systemctl stop dmthin", ErrBusy, DMThin.state(t.root))
+	}
+	return nil
+}
+
+// hold takes a file's lock and keeps it until Close.
+func (t *Takeover) hold(path, busy string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	t.locks = append(t.locks, f)
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return fmt.Errorf("%w: %s", ErrBusy, busy)
+	}
+	if err != nil {
+		return fmt.Errorf("lock %s: %w", path, err)
+	}
+	return nil
+}

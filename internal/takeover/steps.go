@@ -1,0 +1,219 @@
+package takeover
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/dmthin/dmthin/internal/state"
+)
+
+// step is one change. Doing it again changes nothing.
+type step struct {
+	name string
+	do   func() error
+}
+
+// guardPrefix begins the storage driver's name in daemon.json while an
+// operation is under way: dockerd would take the half of it for the whole, and
+// with a driver that doesn't exist it doesn't start. The rest of the name tells
+// why.
+const guardPrefix = "unfinished-"
+
+func guardName(to Driver) string {
+	if to == DMThin {
+		return guardPrefix + "run-dmthin-adopt"
+	}
+	return guardPrefix + "run-dmthin-release"
+}
+
+// steps is all that an operation does, from daemon.json that keeps dockerd from
+// starting to daemon.json that lets it.
+func (t *Takeover) steps(j journal) ([]step, error) {
+	from, to := j.To.other(), j.To
+	steps := []step{{"keep dockerd from starting, by " + j.ConfigFile, func() error { return t.guard(j) }}}
+	add := func(name string, do func() error) { steps = append(steps, step{name, do}) }
+	if j.MakeRoom {
+		add("move the empty folders of "+string(to)+" aside", func() error { return t.makeRoom(from, to) })
+	}
+	add("image/"+string(from)+" becomes image/"+string(to), func() error { return t.moveImages(from, to) })
+	containers, err := readContainers(t.root, from)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range containers {
+		add("container "+short(id)+" gets storage driver "+string(to), func() error { return t.setContainerDriver(id, to) })
+	}
+	add(string(from)+" becomes "+string(to), func() error { return move(from.state(t.root), to.state(t.root)) })
+	for _, name := range j.Aside {
+		add("move record "+name+" aside", func() error { return t.setAside(to, name) })
+	}
+	for _, name := range j.Return {
+		add("bring back record "+name, func() error { return t.bringBack(to, name) })
+	}
+	if j.Intent != nil {
+		add("write the last transaction", func() error { return t.writeIntent(to, *j.Intent) })
+	}
+	if j.Forget != nil {
+		add("take back what was written of the last transaction", func() error { return t.forgetIntent(to, *j.Forget) })
+	}
+	return append(steps, step{"write " + j.ConfigFile, func() error { return t.writeConfig(j) }}), nil
+}
+
+// run does all steps and, unless the operation is to be undone some time, ends
+// the journal.
+func (t *Takeover) run(j journal, report func(step string)) error {
+	steps, err := t.steps(j)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		if err := t.pause(s.name); err != nil {
+			return err
+		}
+		report(s.name)
+		if err := s.do(); err != nil {
+			return err
+		}
+	}
+	if err := t.pause("end"); err != nil {
+		return err
+	}
+	if j.To == BuiltIn {
+		return t.end()
+	}
+	j.Done = true
+	return writeJournal(journalDir(t.root), j)
+}
+
+func (t *Takeover) pause(step string) error {
+	if t.interrupt == nil {
+		return nil
+	}
+	return t.interrupt(step)
+}
+
+// guard takes the settings there were: what is in the file now may be a guard.
+func (t *Takeover) guard(j journal) error {
+	guarded, err := parseDocument(j.ConfigFile, j.Before)
+	if err == nil {
+		guarded, err = guarded.set("storage-driver", guardName(j.To))
+	}
+	if err != nil {
+		return err
+	}
+	return t.putConfig(j, guarded.content)
+}
+
+func (t *Takeover) writeConfig(j journal) error {
+	if j.After != nil {
+		return t.putConfig(j, []byte(*j.After))
+	}
+	if err := os.Remove(j.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove settings: %w", err)
+	}
+	return syncDir(filepath.Dir(j.ConfigFile))
+}
+
+func (t *Takeover) putConfig(j journal, content []byte) error {
+	if now, err := os.ReadFile(j.ConfigFile); err == nil && bytes.Equal(now, content) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(j.ConfigFile), 0o755); err != nil {
+		return fmt.Errorf("write settings: %w", err)
+	}
+	return replaceFile(j.ConfigFile, content, 0o644)
+}
+
+// makeRoom moves what the other driver made when it was started with nothing in
+// it. Once the data is in its place there is nothing left to do.
+func (t *Takeover) makeRoom(from, to Driver) error {
+	for _, m := range []struct{ source, target, aside string }{
+		{from.state(t.root), to.state(t.root), "state-of-" + string(to)},
+		{from.images(t.root), to.images(t.root), "images-of-" + string(to)},
+	} {
+		aside := filepath.Join(asideDir(t.root), m.aside)
+		if !exists(m.source) || !exists(m.target) || exists(aside) {
+			continue
+		}
+		if err := move(m.target, aside); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveImages copes with a Docker that never had an image.
+func (t *Takeover) moveImages(from, to Driver) error {
+	if !exists(from.images(t.root)) && !exists(to.images(t.root)) {
+		return nil
+	}
+	return move(from.images(t.root), to.images(t.root))
+}
+
+func (t *Takeover) setContainerDriver(id string, to Driver) error {
+	d, err := readDocument(containerFile(t.root, id))
+	if err != nil {
+		return err
+	}
+	next, err := d.set("Driver", to)
+	if err != nil || bytes.Equal(next.content, d.content) {
+		return err
+	}
+	return replaceFile(d.path, next.content, 0o600)
+}
+
+func (t *Takeover) recordFile(d Driver, name string) string {
+	return filepath.Join(d.state(t.root), "metadata", name)
+}
+
+func (t *Takeover) setAside(d Driver, name string) error {
+	dir := filepath.Join(asideDir(t.root), "metadata")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make a place for records that were given up: %w", err)
+	}
+	return move(t.recordFile(d, name), filepath.Join(dir, name))
+}
+
+// bringBack leaves a record be that was made anew since.
+func (t *Takeover) bringBack(d Driver, name string) error {
+	aside := filepath.Join(asideDir(t.root), "metadata", name)
+	if !exists(aside) || exists(t.recordFile(d, name)) {
+		return nil
+	}
+	return move(aside, t.recordFile(d, name))
+}
+
+const intentName = "transaction-metadata"
+
+func (t *Takeover) writeIntent(d Driver, i state.Intent) error {
+	text, err := json.Marshal(i)
+	if err != nil {
+		return err
+	}
+	return replaceFile(t.recordFile(d, intentName), text, 0o600)
+}
+
+// forgetIntent puts back what was there before, if nothing came after.
+func (t *Takeover) forgetIntent(d Driver, written state.Intent) error {
+	now, ok, err := state.Look(d.state(t.root)).Intent()
+	if err != nil || !ok || now != written {
+		return nil //nolint:nilerr // it is not what was written, and so not ours
+	}
+	before, err := os.ReadFile(filepath.Join(journalDir(t.root), backupName, "metadata", intentName))
+	if err == nil {
+		return replaceFile(t.recordFile(d, intentName), before, 0o600)
+	}
+	if err := os.Remove(t.recordFile(d, intentName)); err != nil {
+		return fmt.Errorf("take back the last transaction: %w", err)
+	}
+	return syncDir(filepath.Dir(t.recordFile(d, intentName)))
+}
+
+// isGuard tells content that only a guard step wrote.
+func isGuard(d *document) bool { return strings.HasPrefix(d.text("storage-driver"), guardPrefix) }
