@@ -22,6 +22,10 @@ type dockerdConfig struct {
 	Driver  string   // storage driver
 	Options []string // storage options
 	Flags   []string // further flags
+
+	// ConfigFile is a daemon.json with driver and options, in place of flags.
+	ConfigFile string
+	Programs   string // folder of another Docker's programs; "" for the machine's
 }
 
 // dockerd is a real Docker daemon, with a network of its own for none of its
@@ -71,15 +75,24 @@ func (d *dockerd) launch(tb testing.TB) {
 	tb.Helper()
 	runtime := filepath.Join(env.run, d.Name)
 	args := []string{
-		"--experimental", "--iptables=false", "--bridge=none",
-		"--storage-driver=" + d.Driver, "--data-root=" + d.Root,
+		"--iptables=false", "--bridge=none", "--data-root=" + d.Root,
 		"--exec-root=" + filepath.Join(runtime, "exec"), "--pidfile=" + filepath.Join(runtime, "docker.pid"),
 		"--host=unix://" + d.socket,
+	}
+	if d.ConfigFile != "" {
+		args = append(args, "--config-file="+d.ConfigFile)
+	} else {
+		args = append(args, "--experimental", "--storage-driver="+d.Driver)
 	}
 	for _, option := range d.Options {
 		args = append(args, "--storage-opt="+option)
 	}
-	d.proc = startProcess(tb, d.Name, nil, "dockerd", append(args, d.Flags...)...)
+	program, environ := "dockerd", []string(nil)
+	if d.Programs != "" {
+		// dockerd finds containerd, and that runc, by the path.
+		program, environ = filepath.Join(d.Programs, program), []string{"PATH=" + d.Programs + ":" + os.Getenv("PATH")}
+	}
+	d.proc = startProcess(tb, d.Name, environ, program, append(args, d.Flags...)...)
 }
 
 // start runs dockerd, for the first time or again, and waits until it answers.
