@@ -22,8 +22,9 @@ type journal struct {
 
 	// Records that were given up, by file name: they go aside on the way to
 	// dmthin and come back on the way from it, or the other way round.
-	Aside  []string `json:"aside,omitempty"`
-	Return []string `json:"return,omitempty"`
+	Aside    []string `json:"aside,omitempty"`
+	Return   []string `json:"return,omitempty"`
+	Accepted []string `json:"accepted,omitempty"` // findings that were given up
 	// Empty folders of To that make room.
 	MakeRoom bool `json:"make_room,omitempty"`
 

@@ -3,6 +3,7 @@ package takeover
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -67,7 +68,10 @@ func (t *Takeover) PlanRelease(ctx context.Context, accepted []string) (Plan, er
 	case j == nil && !exists(DMThin.state(t.root)):
 		return Plan{}, fmt.Errorf("%w: %s has no folder %s; it is Docker's already", ErrNothing, t.root, DMThin)
 	}
-	return t.planBack(ctx, j, accepted)
+	p, err := t.planBack(ctx, j, accepted)
+	// Docker's driver doesn't start with a record that it can't read.
+	p.journal.Return = nil
+	return p, err
 }
 
 // PlanUndo plans to take back an adoption that is not committed, finished or
@@ -152,6 +156,13 @@ func (t *Takeover) planBack(ctx context.Context, j *journal, accepted []string) 
 		return p, err
 	}
 	p.journal.MakeRoom = t.occupied(p.to)
+	// What was given up on the way here is no news; of that only what is found
+	// again counts.
+	for _, name := range j.Accepted {
+		if isOpen(p.Findings, name) {
+			accepted = append(accepted, name)
+		}
+	}
 	return t.decide(p, s, accepted)
 }
 
@@ -189,6 +200,8 @@ func (t *Takeover) decide(p Plan, s *survey, accepted []string) (Plan, error) {
 			p.journal.Aside = append(p.journal.Aside, name)
 		}
 	}
+	slices.Sort(p.journal.Aside)
+	p.journal.Accepted = accepted
 	if err := t.listSteps(&p); err != nil {
 		return p, err
 	}
@@ -196,12 +209,7 @@ func (t *Takeover) decide(p Plan, s *survey, accepted []string) (Plan, error) {
 }
 
 func isOpen(found []Finding, name string) bool {
-	for _, f := range found {
-		if f.Name == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(found, func(f Finding) bool { return f.Name == name })
 }
 
 // configFor makes daemon.json for a driver.

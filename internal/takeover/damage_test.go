@@ -1,0 +1,233 @@
+package takeover
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// damages are what can be wrong with a host: each is found by its name.
+var damages = map[string]struct {
+	do    func(t *testing.T, h *dockerHost)
+	names []string
+	fatal bool
+	words string // of the finding
+}{
+	"missing record": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.remove(t, "metadata", topImage)
+		},
+		[]string{topImage, "device-3"}, false, "image layer sha256:bbbb",
+	},
+	"damaged record": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			write(t, h.home("metadata", layer), "")
+		},
+		[]string{layer, "device-5"}, false, "container 333333333333",
+	},
+	"record without a device": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			devices := h.devices()
+			delete(devices, 3)
+			h.writePool(t, devices)
+		},
+		[]string{topImage}, false, "not in the pool",
+	},
+	"device without a record": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			devices := h.devices()
+			devices[9] = 3
+			h.writePool(t, devices)
+		},
+		[]string{"device-9"}, false, "in no record",
+	},
+	"device of another time": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			devices := h.devices()
+			devices[3] = 6
+			h.writePool(t, devices)
+		},
+		[]string{topImage}, false, "made in transaction 7",
+	},
+	"transaction that disagrees": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.intent.OpenTransactionID = 12
+			h.writeRecords(t)
+		},
+		[]string{"pool"}, false, "the pool is at transaction 7, the records at 12",
+	},
+	"damaged transaction": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			write(t, h.home("metadata", intentName), "{")
+		},
+		[]string{intentName}, false, "damaged",
+	},
+	"dirty filesystem": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.changeData(t, 5, func(b []byte) []byte { b[1024+0x60] |= 4; return b })
+		},
+		[]string{layer}, false, "journal",
+	},
+	"damaged filesystem": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.changeData(t, 5, func(b []byte) []byte { b[1024+0x3A] |= 2; return b })
+		},
+		[]string{layer}, false, "found damaged",
+	},
+	"lost filesystem": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.changeData(t, 3, func(b []byte) []byte { return make([]byte, len(b)) })
+		},
+		[]string{topImage}, false, "no filesystem",
+	},
+	"pool that needs a check": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.needsCheck(t)
+		},
+		[]string{"pool"}, true, "thin_check --clear-needs-check-flag",
+	},
+	"metadata of no pool": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			makeFile(t, h.home("devicemapper", "metadata"), 4<<20)
+		},
+		[]string{"pool"}, true, "can't be read",
+	},
+	"data that was cut": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			if err := os.Truncate(h.home("devicemapper", "data"), dataBlocks*blockSize/2); err != nil {
+				t.Fatal(err)
+			}
+		},
+		[]string{"pool"}, true, "its metadata says",
+	},
+	"missing base": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.remove(t, "metadata", "base")
+		},
+		[]string{"base", "device-1"}, true, "no driver starts without it",
+	},
+	"damaged base": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			write(t, h.home("metadata", "base"), "x")
+		},
+		[]string{"base", "device-1"}, true, "no driver starts without it",
+	},
+	"another pool's base": {
+		func(t *testing.T, h *dockerHost) {
+			t.Helper()
+			h.uuid = "00000000-0000-0000-0000-000000000000"
+			h.writeRecords(t)
+		},
+		[]string{"base"}, true, "another pool",
+	},
+}
+
+func (h *dockerHost) remove(t *testing.T, elements ...string) {
+	t.Helper()
+	if err := os.Remove(h.home(elements...)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// needsCheck sets the flag that the kernel sets after a failed write.
+func (h *dockerHost) needsCheck(t *testing.T) {
+	t.Helper()
+	path := h.home("devicemapper", "metadata")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[4] |= 1
+	const superblockSalt = 160774
+	sum := ^crc32.Checksum(content[4:4096], crc32.MakeTable(crc32.Castagnoli)) ^ superblockSalt
+	binary.LittleEndian.PutUint32(content, sum)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDamageIsNamedAndNothingChangesUntilItIsGivenUp(t *testing.T) {
+	adopt, undo, _ := operations(t)
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			h := newDockerHost(t)
+			damage.do(t, h)
+			before := h.files(t)
+			p, err := h.try(t, adopt, nil, nil)
+			if !errors.Is(err, ErrFound) {
+				t.Fatalf("adopt: %v", err)
+			}
+			found := findingNames(p)
+			for _, want := range damage.names {
+				if !slices.Contains(found, want) {
+					t.Errorf("%q is not among the findings %q", want, found)
+				}
+				if !strings.Contains(err.Error(), want) && !damage.fatal {
+					t.Errorf("the error doesn't name %q: %v", want, err)
+				}
+			}
+			if len(found) != len(damage.names) {
+				t.Errorf("findings %+v", p.Findings)
+			}
+			if text := p.Findings[slices.Index(found, damage.names[0])].Message; !strings.Contains(text, damage.words) {
+				t.Errorf("finding %q doesn't say %q", text, damage.words)
+			}
+			requireSame(t, "refused", before, h.files(t))
+			_, err = h.try(t, adopt, damage.names[:1], nil)
+			if len(damage.names) > 1 && !errors.Is(err, ErrFound) {
+				t.Errorf("adopt with one of two given up: %v", err)
+			}
+			if _, err = h.try(t, adopt, damage.names, nil); damage.fatal != errors.Is(err, ErrFound) && len(damage.names) > 1 {
+				t.Fatalf("adopt with all given up: %v", err)
+			}
+			if damage.fatal {
+				requireSame(t, "refused", before, h.files(t))
+				return
+			}
+			h.do(t, undo) // what was given up is so until the end
+			requireSame(t, "adopted and undone", before, h.files(t))
+		})
+	}
+}
+
+func TestAGivenUpRecordGoesAside(t *testing.T) {
+	h := newDockerHost(t)
+	adopt, _, _ := operations(t)
+	write(t, h.home("metadata", layer), "torn")
+	h.do(t, adopt, layer, "device-5")
+	if exists(filepath.Join(h.root, "dmthin/metadata", layer)) {
+		t.Error("the record is still among the others")
+	}
+	aside := filepath.Join(journalDir(h.root), "aside/metadata", layer)
+	if got, err := os.ReadFile(aside); err != nil || string(got) != "torn" {
+		t.Errorf("aside: %q, %v", got, err)
+	}
+}
+
+func TestOnlyFindingsCanBeGivenUp(t *testing.T) {
+	h := newDockerHost(t)
+	adopt, _, _ := operations(t)
+	if _, err := h.try(t, adopt, []string{"device-77"}, nil); !errors.Is(err, ErrFound) || !strings.Contains(err.Error(), "device-77") {
+		t.Errorf("adopt --accept-loss of nothing: %v", err)
+	}
+}
