@@ -74,7 +74,7 @@ Exit codes:
     3  the daemon or its pool is not ready
     4  the daemon can't be reached
     5  no such layer
-    6  check found something wrong
+    6  check, adopt or release found something wrong
     7  refused: it would be unsafe now
   130  interrupted
 

@@ -71,7 +71,7 @@ var format = sync.OnceValues(func() ([]byte, error) {
 // newDockerHost has two images, one on the other, and a container.
 func newDockerHost(t *testing.T) *dockerHost {
 	t.Helper()
-	top := t.TempDir()
+	top := tempDir(t)
 	h := &dockerHost{
 		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), sys: filepath.Join(top, "sys"),
 		records: map[string]state.Record{}, tid: 7,
@@ -87,6 +87,17 @@ func newDockerHost(t *testing.T) *dockerHost {
 	h.writeStores(t)
 	write(t, h.config, "{\n  \"storage-driver\": \"devicemapper\",\n  \"storage-opts\": [\"dm.basesize=1G\"],\n  \"debug\":true\n}\n")
 	return h
+}
+
+// tempDir is in memory where it can be: hosts are many, and each syncs a lot.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "dmthin-takeover-") //nolint:usetesting // its folder is on a disk
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // installDocker makes a dockerd that only tells its version.

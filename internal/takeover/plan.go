@@ -68,10 +68,7 @@ func (t *Takeover) PlanRelease(ctx context.Context, accepted []string) (Plan, er
 	case j == nil && !exists(DMThin.state(t.root)):
 		return Plan{}, fmt.Errorf("%w: %s has no folder %s; it is Docker's already", ErrNothing, t.root, DMThin)
 	}
-	p, err := t.planBack(ctx, j, accepted)
-	// Docker's driver doesn't start with a record that it can't read.
-	p.journal.Return = nil
-	return p, err
+	return t.planBack(ctx, j, false, accepted)
 }
 
 // PlanUndo plans to take back an adoption that is not committed, finished or
@@ -87,7 +84,7 @@ func (t *Takeover) PlanUndo(ctx context.Context, accepted []string) (Plan, error
 	case j.To == BuiltIn:
 		return t.resume(*j)
 	case j.Done:
-		return t.planBack(ctx, j, accepted)
+		return t.planBack(ctx, j, true, accepted)
 	}
 	// Nobody has used the half of it: what was checked then still holds.
 	back, err := t.reverse(*j)
@@ -143,8 +140,10 @@ func (t *Takeover) plan(ctx context.Context, from Driver, accepted []string) (Pl
 	return t.decide(p, s, accepted)
 }
 
-// planBack is the way back, of an adoption if there is a journal of one.
-func (t *Takeover) planBack(ctx context.Context, j *journal, accepted []string) (Plan, error) {
+// planBack is the way back, of an adoption if there is a journal of one. whole
+// brings records back too that were given up: Docker's driver doesn't start
+// with one that it can't read, but so it was.
+func (t *Takeover) planBack(ctx context.Context, j *journal, whole bool, accepted []string) (Plan, error) {
 	if j == nil {
 		return t.plan(ctx, DMThin, accepted)
 	}
@@ -156,6 +155,9 @@ func (t *Takeover) planBack(ctx context.Context, j *journal, accepted []string) 
 		return p, err
 	}
 	p.journal.MakeRoom = t.occupied(p.to)
+	if !whole {
+		p.journal.Return = nil
+	}
 	// What was given up on the way here is no news; of that only what is found
 	// again counts.
 	for _, name := range j.Accepted {
