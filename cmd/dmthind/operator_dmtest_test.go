@@ -258,15 +258,7 @@ func TestAPoolThatNeedsACheckOrIsDamagedIsRepairedAndStartsAgain(t *testing.T) {
 	h.requireContent(t, sum)
 	h.stop(t)
 
-	// Whatever else is damaged: the mappings are still there to be found.
-	f, err := os.OpenFile(filepath.Join(h.state(), "devicemapper/metadata"), os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.WriteAt(make([]byte, 4096), 0)
-	if err := errors.Join(err, f.Close()); err != nil {
-		t.Fatal(err)
-	}
+	damageSpaceMap(t, filepath.Join(h.state(), "devicemapper/metadata"))
 	h.repair(t, offline.Rebuild)
 	h.requireContent(t, sum)
 	h.create(t, "another", "image")
@@ -327,6 +319,25 @@ func setNeedsCheck(t *testing.T, path string) {
 	const superblockSalt = 160774
 	binary.LittleEndian.PutUint32(block, ^crc32.Checksum(block[4:], crc32.MakeTable(crc32.Castagnoli))^superblockSalt)
 	if _, err := f.WriteAt(block, 0); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// damageSpaceMap wipes the root of the tree that says which data blocks are in
+// use. It can be found out again from the mappings.
+func damageSpaceMap(t *testing.T, path string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var root [8]byte
+	const bitmapRootAt = 64 + 16 // in the superblock
+	if _, err := f.ReadAt(root[:], bitmapRootAt); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(make([]byte, 4096), int64(binary.LittleEndian.Uint64(root[:]))*4096); err != nil {
 		t.Fatal(err)
 	}
 }
