@@ -142,6 +142,7 @@ func fill(t *testing.T, path string, n int) (sum [sha256.Size]byte) {
 	return sha256.Sum256(content)
 }
 
+//vm:once
 func TestChecksAndCollectionOnALivePool(t *testing.T) {
 	h := newOperatorHost(t)
 	h.create(t, "image", "")
@@ -190,6 +191,7 @@ func (h *operatorHost) waitReclaimed(t *testing.T) {
 	t.Fatal("removed layers are still not deleted")
 }
 
+//vm:once
 func TestTrimGivesSpaceBackToThePoolAndToTheHost(t *testing.T) {
 	h := newOperatorHost(t)
 	h.create(t, "kept", "")
@@ -342,6 +344,7 @@ func damageSpaceMap(t *testing.T, path string) {
 	}
 }
 
+//vm:once
 func TestRecordsSavedFromARunningDaemonBringItBack(t *testing.T) {
 	h := newOperatorHost(t)
 	h.create(t, "image", "")

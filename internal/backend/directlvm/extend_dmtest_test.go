@@ -10,6 +10,7 @@ import (
 	"github.com/dmthin/dmthin/internal/lvm"
 )
 
+//vm:once
 func TestPoolIsExtendedAsItsPolicySaysUntilTheGroupIsFull(t *testing.T) {
 	smallPool(t, "100")
 	cfg, _ := config(t)
