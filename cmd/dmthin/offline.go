@@ -36,7 +36,7 @@ func (a *app) openOffline(metadataDevice string, unreachable error) (*offline.Po
 	case errors.Is(err, offline.ErrNoState) && unreachable != nil:
 		return nil, unreachable
 	case errors.Is(err, state.ErrLocked):
-		return nil, fmt.Errorf("%w: dmthind runs on %s", errors.Join(admin.ErrRefused, unreachable), a.stateDir())
+		return nil, fmt.Errorf("%w: dmthind runs on %s, but its socket is not there; name it with --socket", admin.ErrRefused, a.stateDir())
 	}
 	return pool, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
 // Snapshot makes a layer for an operator. Clean-ups leave it alone although
@@ -66,8 +67,11 @@ func (s *Store) Hold(ctx context.Context, id string, write bool) (Held, error) {
 		return Held{}, err
 	}
 	info, err := s.sys.Freezer.Lookup(ctx, l.device)
-	if err != nil || !info.Exists {
-		return Held{}, errors.Join(fmt.Errorf("device of %s is not active: %w", l, err), s.unpinLocked(ctx, l))
+	if err == nil && !info.Exists {
+		err = fmt.Errorf("%s: %w", l, thinpool.ErrNotActive)
+	}
+	if err != nil {
+		return Held{}, errors.Join(err, s.unpinLocked(ctx, l))
 	}
 	l.holds++
 	return Held{Device: info.Device.Path, Filesystem: s.fs, Root: l.record.RootDir()}, nil

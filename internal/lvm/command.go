@@ -138,6 +138,11 @@ func ExtendLV(vg, name string, size int64) Command {
 	return command(FullName(vg, name), "lvextend", "-L", "+"+bytesArg(size), FullName(vg, name))
 }
 
+// ExtendLVByRest makes a volume larger by all that the volume group has free.
+func ExtendLVByRest(vg, name string) Command {
+	return command(FullName(vg, name), "lvextend", "-l", "+100%FREE", FullName(vg, name))
+}
+
 // ExtendMetadata makes a pool's metadata larger by size bytes.
 func ExtendMetadata(vg, name string, size int64) Command {
 	return command(FullName(vg, name), "lvextend", "--poolmetadatasize", "+"+bytesArg(size), FullName(vg, name))

@@ -45,7 +45,8 @@ var ErrPolicyDisabled = errors.New("LVM is set up never to extend the pool")
 // LVM's lock orders the two, and the one that comes second finds nothing to do:
 // that is a success with a Growth of 0.
 //
-// fallback is used where the pool's profile is not to be found here.
+// Where the volume group has less left than the policy asks for, the pool gets
+// that. fallback is used where the pool's profile is not to be found here.
 // ErrPolicyDisabled, ErrNoSpace.
 func (l *LVM) ExtendByPolicy(ctx context.Context, vg, name string, fallback Policy) (Growth, error) {
 	before, err := l.LogicalVolume(ctx, vg, name)
@@ -64,16 +65,40 @@ func (l *LVM) ExtendByPolicy(ctx context.Context, vg, name string, fallback Poli
 	if !known {
 		extend.settings = policy.settings()
 	}
-	extendErr := l.Run(ctx, extend)
-	growth, err := l.growth(ctx, before)
-	switch {
-	case extendErr == nil || err != nil:
-		return growth, errors.Join(extendErr, err)
-	case growth.Data > 0 || growth.Metadata > 0:
-		// Half of it was possible; the next call tells what was not.
+	err = l.Run(ctx, extend)
+	if errors.Is(err, ErrNoSpace) {
+		err = l.extendByRest(ctx, before, policy, err)
+	}
+	growth, growthErr := l.growth(ctx, before)
+	if growthErr == nil && (growth.Data > 0 || growth.Metadata > 0) {
+		// What was not possible the next call tells.
 		return growth, nil
 	}
-	return growth, extendErr
+	return growth, errors.Join(err, growthErr)
+}
+
+// extendByRest gives a pool the last extents. LVM's policy is all or nothing:
+// it leaves them unused when they are fewer than it wants to add, and the pool
+// fills up beside them.
+func (l *LVM) extendByRest(ctx context.Context, v LogicalVolume, policy Policy, noSpace error) error {
+	v, err := l.LogicalVolume(ctx, v.VG, v.Name)
+	if err != nil {
+		return err
+	}
+	if v.VGFree < v.Extent {
+		return noSpace
+	}
+	if v.MetadataPercent > Percent(policy.Threshold) {
+		// Metadata takes little, but without any the pool turns read-only.
+		err = l.Run(ctx, ExtendMetadata(v.VG, v.Name, int64(v.Extent)))
+	}
+	if v.DataPercent > Percent(policy.Threshold) {
+		err = errors.Join(err, l.Run(ctx, ExtendLVByRest(v.VG, v.Name)))
+	}
+	if err != nil {
+		return err
+	}
+	return noSpace
 }
 
 // growth compares a pool with what it was.

@@ -15,6 +15,8 @@ func TestMain(m *testing.M) { dmtest.Main(m) }
 
 // As in the managed plugin, which sees the host's /dev, /run/udev and
 // /run/lock, but not its /etc/lvm.
+//
+//vm:once
 func TestPoolIsMadeAndExtendedWithoutTheHostsSettings(t *testing.T) {
 	const mib = 1 << 20
 	l := newIn(Config{Dir: filepath.Join(t.TempDir(), "lvm")}, "/nonexistent")

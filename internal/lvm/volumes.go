@@ -41,6 +41,7 @@ type LogicalVolume struct {
 	Active string `json:"lv_active"` // "active", or empty
 	Pool   string `json:"pool_lv"`   // of a thin volume
 	VGFree Number `json:"vg_free"`
+	Extent Number `json:"vg_extent_size"`
 
 	MetadataSize    Number  `json:"lv_metadata_size"`
 	ChunkSize       Number  `json:"chunk_size"`

@@ -22,6 +22,8 @@ const (
 
 // A real disk and a loop device; a run that ends in the middle; the next one;
 // a third disk.
+//
+//vm:once
 func TestPoolIsMadeAndExtendedOnSeveralDisks(t *testing.T) {
 	second, third := dmtest.Loop(t, 512*mebi), dmtest.Loop(t, 256*mebi)
 	commands := lvm.New(lvm.Config{})

@@ -6,13 +6,19 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 )
 
 // maxDamage bounds how much of a report is passed on.
 const maxDamage = 20
 
-// damageFound is what thin_check exits with when the metadata is not all right.
-const damageFound = 1
+// foundDamage tells a check that found something from one that ended otherwise:
+// a signal, or 101, Rust's code for a panic. Releases before 1.0 exit with 1,
+// later ones with 1 or 64 by what is damaged.
+func foundDamage(exit *exec.ExitError) bool {
+	const panicked = 101
+	return exit.ExitCode() > 0 && exit.ExitCode() < panicked
+}
 
 // Check runs thin_check on the metadata of an inactive pool, a device or a file,
 // and returns what is wrong, one line each. An error means that it could not be
@@ -46,8 +52,10 @@ func check(ctx context.Context, path string, options ...string) ([]string, error
 	switch {
 	case err == nil:
 		return nil, nil
-	case !errors.As(err, &exit) || exit.ExitCode() != damageFound:
+	case !errors.As(err, &exit):
 		return nil, fmt.Errorf("check pool metadata on %s: %w", path, err)
+	case !foundDamage(exit):
+		return nil, fmt.Errorf("check pool metadata on %s: %w: %s", path, err, strings.Join(lines(words), "; "))
 	}
 	damage := lines(words)
 	if len(damage) == 0 {

@@ -33,7 +33,11 @@ func Repair(ctx context.Context, from, to string, lost Superblock) error {
 		return nil
 	}
 	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() < 0 && ctx.Err() == nil:
+		// Release 0.9.0, in Debian 12, does on some pools whose superblock is lost.
+		return fmt.Errorf("repair pool metadata of %s: thin_repair crashed (%w); try thin-provisioning-tools 1.0 or later, on another machine if need be", from, err)
+	case errors.As(err, &exit):
 		return fmt.Errorf("repair pool metadata of %s into %s: %w: %s", from, to, err, strings.Join(lines(words), "; "))
 	}
 	return fmt.Errorf("repair pool metadata of %s: %w", from, err)

@@ -14,7 +14,7 @@ func writeMegabytes(n int, file string) string {
 	return fmt.Sprintf(`dd if=/dev/zero of=%s bs=1M count=%d conv=fsync 2>&1 | grep -v "records in"`, file, n)
 }
 
-// A tenth of the disk is the pool's at first, so that there is something to
+// A twentieth of the disk is the pool's at first, so that there is something to
 // grow by; then something else takes the rest.
 //
 //vm:once
@@ -22,7 +22,7 @@ func TestPain03AFullPoolGrowsOrFailsItsWritersAtOnce(t *testing.T) {
 	before := kernelObjects(t)
 	expectKernel(t, `device-mapper: thin: .*(out-of-data-space|reached low water mark|no free data space)`,
 		`EXT4-fs.*dm-`, `Buffer I/O error on dev(ice)? dm-`, `Aborting journal on device dm-`, `JBD2: .*dm-`)
-	s := directStack(t, "full", "dm.thinp_percent=10", "dm.thinp_metapercent=1", "dm.basesize=6G", "dm.min_free_space=5%")
+	s := directStack(t, "full", "dm.thinp_percent=5", "dm.thinp_metapercent=1", "dm.basesize=6G", "dm.min_free_space=5%")
 	importImage(t, s.docker, "busybox", busyboxFiles(t)...)
 	// LVM's daemon would be as good; that ours does it is to be seen.
 	shell(t, "lvchange --monitor n docker/thinpool")
@@ -34,7 +34,7 @@ func TestPain03AFullPoolGrowsOrFailsItsWritersAtOnce(t *testing.T) {
 	t.Run("after space is added writing goes on", func(t *testing.T) {
 		shell(t, "lvremove --yes docker/filler")
 		s.background(t, "again", "busybox", "sleep 10000")
-		if out := s.shell(t, "again", writeMegabytes(1200, "/big")); !strings.Contains(out, "1200+0 records out") {
+		if out := s.shell(t, "again", writeMegabytes(700, "/big")); !strings.Contains(out, "700+0 records out") {
 			t.Errorf("writing ended with: %s", out)
 		}
 	})
@@ -46,13 +46,13 @@ func TestPain03AFullPoolGrowsOrFailsItsWritersAtOnce(t *testing.T) {
 
 func poolGrows(t *testing.T, s *stack) {
 	s.background(t, "writer", "busybox", "sleep 10000")
-	if out := s.shell(t, "writer", writeMegabytes(1500, "/big")); !strings.Contains(out, "1500+0 records out") {
+	if out := s.shell(t, "writer", writeMegabytes(700, "/big")); !strings.Contains(out, "700+0 records out") {
 		t.Errorf("writing ended with: %s", out)
 	}
 	// The writer may be through before the daemon has noted what it did.
 	eventually(t, 30*time.Second, "the daemon has extended the pool", func() bool {
 		pool := s.status(t).Pool
-		return pool.Growth.Extensions > 0 && pool.DataTotal > 1572864000
+		return pool.Growth.Extensions > 0 && pool.DataTotal > 700<<20
 	})
 	s.run(t, "rm", "-f", "writer")
 }
@@ -123,6 +123,8 @@ func TestASignedDiskIsRefusedAndLeftAlone(t *testing.T) {
 
 // The same pool in the plugin's form, whose LVM has neither the host's settings
 // nor its daemons.
+//
+//vm:once
 func TestManagedPluginOnDirectLVM(t *testing.T) {
 	before := kernelObjects(t)
 	registry(t)

@@ -33,6 +33,8 @@ func TestManualDirectLVM(t *testing.T) {
 	if got := h.bash(t, "docker cp keeper:/file - | tar -xO"); got != "kept\n" {
 		t.Errorf("the container's file holds %q", got)
 	}
+	h.bash(t, "systemctl stop docker; systemctl stop dmthin")
+	h.follow(t, "cli", "Without a daemon")
 }
 
 // A new operator's two disks, and the steps of Docker's own manual.

@@ -52,6 +52,7 @@ func TestPain01ALayerWhoseMountLeakedIsRemoved(t *testing.T) {
 	d.settled(t)
 }
 
+//vm:once
 func TestPain02ABusyDeviceHoldsNobodyUp(t *testing.T) {
 	d := startLoneDriver(t)
 	for _, id := range []string{"a", "b"} {
@@ -116,6 +117,7 @@ func TestPain07LoopDevicesAreReusedAndShown(t *testing.T) {
 	}
 }
 
+//vm:once
 func TestPain10RemovalDoesNotWaitForTheDiscard(t *testing.T) {
 	d := startLoneDriver(t, "dm.basesize=200G")
 	empty := d.mustStatus(t).Pool.DataUsed
@@ -172,6 +174,7 @@ func requireSays(t *testing.T, err error, words ...string) {
 	}
 }
 
+//vm:once
 func TestPain24LayersDoNotWaitForEachOther(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "p", "")

@@ -232,6 +232,7 @@ func (d *loneDriver) restartWith(t *testing.T, path string, content []byte) {
 	d.start(t)
 }
 
+//vm:once
 func TestPain21SizesGrowAndShrinkAsAsked(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "image", "")

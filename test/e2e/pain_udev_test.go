@@ -54,6 +54,7 @@ func udevd(t *testing.T) (pids []int) {
 	return pids
 }
 
+//vm:once
 func TestPain12AStuckUdevHoldsNothingUpForLong(t *testing.T) {
 	d := newLoneDriver(t)
 	defer resumeUdev(t, stopUdev(t))
@@ -110,6 +111,7 @@ func semaphores(t *testing.T) []string {
 	return strings.Split(strings.TrimSpace(string(table)), "\n")[1:]
 }
 
+//vm:once
 func TestPain13AKilledDaemonLeavesNoSemaphores(t *testing.T) {
 	d := startLoneDriver(t)
 	before := len(semaphores(t))

@@ -64,6 +64,7 @@ func powerCutStack(t *testing.T) *stack {
 	return &stack{host: host, dockerd: d}
 }
 
+//vm:once
 func TestPowerCutBefore(t *testing.T) {
 	removeRoot(t, filepath.Join(env.data, "powercut"))
 	if err := os.MkdirAll(filepath.Join(env.data, "powercut"), 0o711); err != nil {

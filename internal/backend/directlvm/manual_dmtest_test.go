@@ -40,6 +40,7 @@ func TestManualPoolIsUsedUnderEveryNameAndActivatedIfNeedBe(t *testing.T) {
 	wantError(t, err, ErrTaken, "docker", "dm.thinpooldev=docker-thinpool")
 }
 
+//vm:once
 func TestPoolThatIsNoneOfOursIsRefusedWithTheNextStep(t *testing.T) {
 	smallPool(t, "80")
 	dmtest.Run(t, "lvcreate", "-n", "plain", "-L", "4M", "docker")
@@ -69,6 +70,7 @@ func TestPoolThatIsNoneOfOursIsRefusedWithTheNextStep(t *testing.T) {
 	}
 }
 
+//vm:once
 func TestPoolThatHasBeenUsedIsRefusedUnlessTheRecordsAreThere(t *testing.T) {
 	smallPool(t, "80")
 	device := thin(t, "SOMEONE-ELSE")

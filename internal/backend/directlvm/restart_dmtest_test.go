@@ -33,6 +33,8 @@ func image(t *testing.T, size int64) string {
 }
 
 // One set-up, for all that may have happened until the next start.
+//
+//vm:once
 func TestPoolIsFoundAgainAfterWhateverHappened(t *testing.T) {
 	file := image(t, gib)
 	cfg, log := config(t)
@@ -90,6 +92,7 @@ func TestPoolIsFoundAgainAfterWhateverHappened(t *testing.T) {
 	}
 }
 
+//vm:once
 func TestMissingDiskOfSeveralIsNamed(t *testing.T) {
 	first := smallPool(t, "80")
 	file := image(t, 65*mib)
