@@ -20,6 +20,10 @@ type adoptHost struct {
 	root   string
 	config string // daemon.json
 	raw    rawPool
+	// stopped, if set, is called when Docker has stopped before the adoption.
+	stopped func()
+	top     string // image on top of the longest chain
+	chain   int    // how many images that is
 
 	builtIn, external *dockerd
 	host              *hostDaemon

@@ -18,24 +18,49 @@ import (
 // TestAdoptLoopLVM takes a host of the real built-in driver over and hands it
 // back, on loop files.
 func TestAdoptLoopLVM(t *testing.T) {
-	for _, fs := range []string{"ext4", "xfs"} {
+	for fs, chain := range map[string]int{"ext4": 24, "xfs": 2} {
 		t.Run(fs, func(t *testing.T) {
+			before := kernelObjects(t)
 			h := newAdoptHost(t, "adopt-"+fs, loopPool(), append(poolOptions[:len(poolOptions):len(poolOptions)], "dm.fs="+fs)...)
-			h.thereAndBack(t)
+			h.thereAndBack(t, chain)
+			requireNothingLeft(t, before)
 		})
 	}
 }
 
+// TestAdoptAutomaticDirectLVM does the same with a pool that Docker set up on a
+// disk.
+func TestAdoptAutomaticDirectLVM(t *testing.T) {
+	expectKernel(t, suspendedPool)
+	t.Cleanup(func() { blankDisk(t, spareDisk) })
+	h := newAdoptHost(t, "adopt-automatic", lvmPool("/dev/mapper/docker-thinpool"), "dm.directlvm_device="+spareDisk, "dm.basesize=1G", "dm.fs=xfs")
+	h.thereAndBack(t, 2)
+}
+
+// TestAdoptManualDirectLVM does the same with a pool that an operator made, and
+// that a reboot left inactive.
+func TestAdoptManualDirectLVM(t *testing.T) {
+	expectKernel(t, suspendedPool)
+	t.Cleanup(func() { blankDisk(t, spareDisk) })
+	shell(t, "vgcreate --yes docker "+spareDisk+"; lvcreate --yes --type thin-pool --zero n --chunksize 512K --extents 80%VG --poolmetadatasize 64M -n thinpool docker")
+	h := newAdoptHost(t, "adopt-manual", lvmPool("/dev/mapper/docker-thinpool"), "dm.thinpooldev=/dev/mapper/docker-thinpool", "dm.basesize=1G", "dm.fs=ext4")
+	h.stopped = func() { shell(t, "lvchange -an docker/thinpool") }
+	h.thereAndBack(t, 2)
+}
+
 // thereAndBack is the whole way: a varied host, adopt, work, release, work.
-func (h *adoptHost) thereAndBack(t *testing.T) {
-	before := h.variedHost(t)
+// chain is how many images there are in the longest chain.
+func (h *adoptHost) thereAndBack(t *testing.T, chain int) {
+	before := h.variedHost(t, chain)
 	docker := readFacts(t, h.builtIn)
 	deleted := h.removeBusy(t)
 	h.refusesWhileDockerRuns(t)
 	h.builtIn.stop(t)
 	layers := h.raw.readLayers(t, filepath.Join(h.root, "devicemapper"))
 	small := smallFiles(t, h.root, h.config)
-
+	if h.stopped != nil {
+		h.stopped()
+	}
 	r := h.dmthin(t, "adopt", "--dry-run")
 	if len(r.Findings) > 0 {
 		t.Errorf("findings on a healthy host: %+v", r.Findings)
@@ -73,22 +98,23 @@ func (h *adoptHost) thereAndBack(t *testing.T) {
 
 // variedHost makes images in several chains, and containers in all states. It
 // returns how much of the pool was in use before.
-func (h *adoptHost) variedHost(t *testing.T) (before string) {
+func (h *adoptHost) variedHost(t *testing.T, chain int) (before string) {
 	t.Helper()
 	d := h.builtIn
 	before = spaceUsed(t, d)
 	importImage(t, d.docker, "busybox", busyboxFiles(t)...)
 	importImage(t, d.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
-	many := manyLayers(t, 8)
-	for n := 1; n <= len(many); n++ {
-		d.runWith(t, nil, bytes.NewReader(savedImage(t, fmt.Sprintf("many%d:latest", n), many[:n]...)), "load", "-q")
+	many := manyLayers(t, chain)
+	for n := 1; n < len(many); n++ {
+		d.runWith(t, nil, bytes.NewReader(savedImage(t, fmt.Sprintf("many%d:latest", n), many[:n+1]...)), "load", "-q")
 	}
+	h.top, h.chain = fmt.Sprintf("many%d", chain), chain
 	d.runWith(t, nil, strings.NewReader("FROM odd\nRUN echo one >/one\nRUN rm /odd/fifo; echo two >/two\nLABEL x=y\n"), "build", "-q", "--network", "none", "-t", "built", "-")
 	d.background(t, "running", "built", "echo here >/here; sleep 1000")
 	d.background(t, "changed", "odd", "mv /odd/owned /odd/moved; rm /odd/setuid; touch /ready; sleep 1000")
 	d.shell(t, "changed", "while [ ! -e /ready ]; do usleep 100000; done")
 	d.run(t, "stop", "changed")
-	d.run(t, append(append([]string{"run", "--name", "sized", "--storage-opt", "size=2G"}, offline...), "many9", "sh", "-c", "df / >/df")...)
+	d.run(t, append(append([]string{"run", "--name", "sized", "--storage-opt", "size=2G"}, offline...), h.top, "sh", "-c", "df / >/df")...)
 	d.run(t, append(append([]string{"create", "--name", "created"}, offline...), "busybox", "true")...)
 	d.run(t, "commit", "changed", "committed")
 	d.run(t, "stop", "running")
@@ -147,7 +173,7 @@ func (h *adoptHost) worksOn(t *testing.T, d *dockerd, mark string) {
 	d.run(t, "commit", "running", "made-"+mark)
 	d.runWith(t, nil, strings.NewReader("FROM made-"+mark+"\nRUN echo above >/above\n"), "build", "-q", "--network", "none", "-t", "above-"+mark, "-")
 	d.run(t, append(append([]string{"run", "--name", "new-" + mark}, offline...), "above-"+mark, "sh", "-c", "cat /made /above >/both")...)
-	if got := d.foreground(t, "many9", "cat /shared"); got != "8" {
+	if got := d.foreground(t, h.top, "cat /shared"); got != fmt.Sprint(h.chain) {
 		t.Errorf("the image of many layers holds %q", got)
 	}
 	d.run(t, "stop", "running")
@@ -220,5 +246,51 @@ func requireSameTrees(t *testing.T, when string, want, got map[string]tree) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s, layers differ (-before +after):\n%s", when, diff)
+	}
+}
+
+// TestManualTakeOver does what the page says on a host of the built-in driver.
+func TestManualTakeOver(t *testing.T) {
+	h := newManualHost(t)
+	h.bash(t, "systemctl stop dmthin")
+	before := h.onBuiltIn(t)
+	h.bash(t, "systemctl start docker; docker run --network none --name keeper busybox sh -c 'echo kept >/file; sync'")
+	images := h.bash(t, "docker images --no-trunc --quiet")
+	h.follow(t, "take-over", "The ten-minute version")
+	h.requireInfo(t, "Storage Driver: dmthin")
+	h.requireKeeper(t, images)
+	h.bash(t, "systemctl stop docker; systemctl stop dmthin; dmthin release --yes; systemctl start docker")
+	h.requireInfo(t, "Storage Driver: devicemapper")
+	h.requireKeeper(t, images)
+	h.bash(t, "systemctl stop docker; dmthin adopt --yes; systemctl start dmthin; systemctl start docker")
+	h.requireKeeper(t, images)
+	h.follow(t, "take-over", "Going back")
+	h.requireInfo(t, "Storage Driver: devicemapper")
+	h.requireKeeper(t, images)
+	if after := h.bash(t, "cat /etc/docker/daemon.json"); after != before {
+		t.Errorf("daemon.json is %s, and was %s", after, before)
+	}
+}
+
+// onBuiltIn has the host's Docker be one of the built-in driver, and returns
+// its settings.
+func (h *manualHost) onBuiltIn(t *testing.T) (settings string) {
+	t.Helper()
+	if dir := builtInDocker(t); dir != "" {
+		h.bash(t, "ln -s "+dir+"/* "+h.bin)
+	}
+	return h.bash(t, `mkdir -p /etc/docker
+echo '{"storage-driver": "devicemapper", "storage-opts": ["dm.loopdatasize=4G", "dm.loopmetadatasize=128M", "dm.basesize=1G"]}' >/etc/docker/daemon.json
+cat /etc/docker/daemon.json`)
+}
+
+// requireKeeper finds the container with its file, and the images.
+func (h *manualHost) requireKeeper(t *testing.T, images string) {
+	t.Helper()
+	if got := h.bash(t, "docker cp keeper:/file - | tar -xO"); got != "kept\n" {
+		t.Errorf("the container's file holds %q", got)
+	}
+	if got := h.bash(t, "docker images --no-trunc --quiet"); got != images {
+		t.Errorf("images %q, before %q", got, images)
 	}
 }

@@ -49,10 +49,17 @@ func newManualHost(t *testing.T) *manualHost {
 // systemctl starts and stops the two services as their units do.
 const systemctl = `#!/bin/bash
 set -u
-service=${2-}
+verb=$1
+shift
+if [ $# -gt 1 ]; then
+  for service; do "$0" "$verb" "$service" || exit; done
+  exit
+fi
+service=${1-}
 pidfile=/run/manual-$service.pid
 log=$DMTHIN_ARTIFACTS/manual-$service.log
 case $service in
+docker.socket) exit ;; # nobody listens for dockerd here
 docker) command=(dockerd --iptables=false --bridge=none --registry-mirror=http://` + registryAddress + `); answers=(docker version) ;;
 dmthin) command=(dmthind --log-level debug); answers=(test -S /run/docker/plugins/dmthin.sock) ;;
 *) echo "unit $service not found" >&2; exit 5 ;;
@@ -77,11 +84,11 @@ start() {
   tail -n 20 "$log" >&2
   return 1
 }
-case $1 in
+case $verb in
 start) start ;;
 stop) stop ;;
 restart) stop; start ;;
-*) echo "unknown verb $1" >&2; exit 1 ;;
+*) echo "unknown verb $verb" >&2; exit 1 ;;
 esac
 `
 
