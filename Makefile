@@ -69,12 +69,12 @@ rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' pl
 vm-image: ## Build the virtual machines' images, where they are not cached
 	@go run ./test/vm image
 
-.PHONY: docker-20.10
-docker-20.10: ## Get the programs of a Docker that has the devicemapper driver
-	@scripts/docker-20.10 build/docker-20.10
+.PHONY: old-docker
+old-docker: ## Get the programs of a Docker that has the devicemapper driver
+	@scripts/old-docker build/docker-20.10
 
 .PHONY: vm-test
-vm-test: plugin docker-20.10 ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
+vm-test: plugin old-docker ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
 	@$(vmtest) -only '$(ONLY)'
 
 .PHONY: conformance

@@ -32,7 +32,7 @@ const (
 
 // dockerHost is a host of Docker's built-in driver on loop files, stopped.
 type dockerHost struct {
-	root, config, dockerd, sys string
+	root, config, dockerd, sys, dev string
 
 	records map[string]state.Record
 	intent  *state.Intent
@@ -73,7 +73,7 @@ func newDockerHost(t *testing.T) *dockerHost {
 	t.Helper()
 	top := tempDir(t)
 	h := &dockerHost{
-		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), sys: filepath.Join(top, "sys"),
+		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), sys: filepath.Join(top, "sys"), dev: filepath.Join(top, "dev"),
 		records: map[string]state.Record{}, tid: 7,
 	}
 	h.installDocker(t, "20.10.24+dfsg1, build 297e128")
@@ -229,7 +229,7 @@ func (h *dockerHost) writeStores(t *testing.T) {
 // begin locks the host.
 func (h *dockerHost) begin(t *testing.T) *Takeover {
 	t.Helper()
-	tk, err := open(h.host(), h.sys)
+	tk, err := open(h.host(), h.sys, h.dev)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +263,7 @@ func (h *dockerHost) do(t *testing.T, o operation, accepted ...string) Plan {
 // try is do that may fail. interrupt is asked before each step.
 func (h *dockerHost) try(t *testing.T, o operation, accepted []string, interrupt func(string) error) (Plan, error) {
 	t.Helper()
-	tk, err := open(h.host(), h.sys)
+	tk, err := open(h.host(), h.sys, h.dev)
 	if err != nil {
 		t.Fatal(err)
 	}

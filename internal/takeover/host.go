@@ -31,15 +31,16 @@ type Takeover struct {
 	config *document
 	locks  []*os.File
 	sys    string // /sys, or a stand-in
+	dev    string // /dev, or a stand-in
 
 	// interrupt, if set, is asked before each step; tests crash there.
 	interrupt func(step string) error
 }
 
 // Open finds the data-root and locks it. ErrBusy: somebody uses it.
-func Open(h Host) (*Takeover, error) { return open(h, "/sys") }
+func Open(h Host) (*Takeover, error) { return open(h, "/sys", "/dev") }
 
-func open(h Host, sys string) (*Takeover, error) {
+func open(h Host, sys, dev string) (*Takeover, error) {
 	h.ConfigFile = cmp.Or(h.ConfigFile, DefaultConfigFile)
 	config, err := readDocument(h.ConfigFile)
 	if err != nil {
@@ -50,7 +51,7 @@ func open(h Host, sys string) (*Takeover, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Takeover{host: h, root: root, config: config, sys: sys}
+	t := &Takeover{host: h, root: root, config: config, sys: sys, dev: dev}
 	if err := t.lock(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}

@@ -61,7 +61,7 @@ func builtInDocker(t *testing.T) string {
 	}
 	dir := filepath.Join(filepath.Dir(env.dmthind), "docker-20.10")
 	if _, err := os.Stat(filepath.Join(dir, "dockerd")); err != nil {
-		t.Fatalf("no Docker with the built-in driver; make docker-20.10: %v", err)
+		t.Fatalf("no Docker with the built-in driver; make old-docker: %v", err)
 	}
 	return dir
 }
