@@ -28,7 +28,7 @@ const SuperblockSize = superblockRead
 type Superblock struct {
 	Type   Type
 	UUID   string // in the form blkid prints
-	Replay bool   // ext4: its journal is to be replayed, as after a crash; xfs doesn't say
+	Replay bool   // ext4: its journal is to be replayed, as after a crash; of xfs see XFSLogClean
 	Damage bool   // it was found damaged, or never made to its end
 }
 

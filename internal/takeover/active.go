@@ -20,6 +20,11 @@ func (t *Takeover) refuseActive(d Driver) error {
 	if err != nil {
 		return fmt.Errorf("look for mounts: %w", err)
 	}
+	for _, m := range mounts {
+		if m.Mountpoint == dir {
+			return fmt.Errorf("%w: %s is a filesystem of its own, which can't be renamed: move what is in it into a folder of that name on the filesystem of %s, or mount it over the whole data-root", ErrBusy, dir, t.root)
+		}
+	}
 	if len(mounts) > 0 {
 		return fmt.Errorf("%w: %s is mounted; stop all containers (live-restore leaves them running) and start and stop docker once, or reboot without it", ErrBusy, mounts[0].Mountpoint)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"unsafe"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
@@ -34,13 +33,13 @@ func (s *survey) checkMetadata(ctx context.Context) error {
 // examineFilesystems reads the first blocks of each device's filesystem, which
 // takes as long for a large one as for a small one.
 func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Reader) (err error) {
-	data, err := openData(s.pool.data)
+	pool, err := openData(s.pool.data, metadata)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, data.file.Close()) }()
-	if want := int64(s.metadata.DataBlocks) * s.metadata.BlockSize; data.size < want {
-		s.fatal("pool", "its data on %s has %d bytes, its metadata says %d", s.pool.data, data.size, want)
+	defer func() { err = errors.Join(err, pool.data.Close()) }()
+	if want := int64(s.metadata.DataBlocks) * s.metadata.BlockSize; pool.dataSize < want {
+		s.fatal("pool", "its data on %s has %d bytes, its metadata says %d", s.pool.data, pool.dataSize, want)
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.records.Layers)) {
@@ -48,22 +47,33 @@ func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Read
 		if _, exists := s.devices[r.DeviceID]; !exists {
 			continue // a finding already
 		}
-		b, err := data.superblock(ctx, metadata, r.DeviceID, s.metadata.BlockSize)
-		if err != nil {
+		if err := s.examineFilesystem(name, r, thinDevice{ctx, pool, r.DeviceID}); err != nil {
 			return fmt.Errorf("read layer %s: %w", name, err)
 		}
-		s.examineFilesystem(name, r, b)
 	}
 	return nil
 }
 
-func (s *survey) examineFilesystem(name string, r state.Record, b []byte) {
+func (s *survey) examineFilesystem(name string, r state.Record, device thinDevice) error {
+	b := make([]byte, filesystem.SuperblockSize)
+	if _, err := device.ReadAt(b, 0); err != nil {
+		return err
+	}
 	super, err := filesystem.ParseSuperblock(b)
+	if err == nil && super.Type == filesystem.XFS && !super.Damage {
+		clean, err := filesystem.XFSLogClean(device)
+		if err != nil {
+			return err
+		}
+		super.Replay = !clean
+	}
+	_, named := s.stores.layers[name]
 	switch {
 	case name == state.BaseName && !r.Initialized:
-		return
 	case name == state.BaseName:
 		s.examineBase(super, err)
+	case !named && (err != nil || super.Damage || super.Replay):
+		s.note("the filesystem of layer %s, which no image or container needs, is not clean", short(name))
 	case err != nil:
 		s.find(name, "device %d holds no filesystem of ours%s: its content is lost", r.DeviceID, s.namedBy(name))
 	case super.Damage:
@@ -71,6 +81,7 @@ func (s *survey) examineFilesystem(name string, r state.Record, b []byte) {
 	case super.Replay:
 		s.find(name, "the journal of the %s on device %d was not replayed%s: docker was not stopped cleanly, and what was written last may be lost; to have it replayed, start docker, start and stop the container, stop docker", super.Type, r.DeviceID, s.namedBy(name))
 	}
+	return nil
 }
 
 // examineBase holds the base device against the record of it.
@@ -87,23 +98,4 @@ func (s *survey) examineBase(super filesystem.Superblock, err error) {
 		s.fatal(state.BaseName, "its %s was found damaged, and all layers without a parent would be copies of it", super.Type)
 	}
 	s.base = super
-}
-
-// superblock reads the beginning of a device, zeros where it has no block.
-func (d *dataReader) superblock(ctx context.Context, metadata *thinmeta.Reader, id uint32, blockSize int64) ([]byte, error) {
-	b := alignedBuffer(filesystem.SuperblockSize)
-	m, ok, err := metadata.Lookup(ctx, id, 0)
-	if err != nil || !ok {
-		return b, err
-	}
-	_, err = d.file.ReadAt(b, int64(m.Data)*blockSize)
-	return b, err
-}
-
-// alignedBuffer suits direct I/O on any device.
-func alignedBuffer(size int) []byte {
-	const align = 4096
-	b := make([]byte, size+align)
-	skip := -uintptr(unsafe.Pointer(&b[0])) % align
-	return b[skip:][:size:size]
 }

@@ -32,7 +32,8 @@ const (
 
 // dockerHost is a host of Docker's built-in driver on loop files, stopped.
 type dockerHost struct {
-	root, config, dockerd, sys, dev string
+	folders
+	root, config, dockerd string
 
 	records map[string]state.Record
 	intent  *state.Intent
@@ -73,9 +74,10 @@ func newDockerHost(t *testing.T) *dockerHost {
 	t.Helper()
 	top := tempDir(t)
 	h := &dockerHost{
-		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), sys: filepath.Join(top, "sys"), dev: filepath.Join(top, "dev"),
+		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), folders: folders{filepath.Join(top, "sys"), filepath.Join(top, "dev"), filepath.Join(top, "run")},
 		records: map[string]state.Record{}, tid: 7,
 	}
+	write(t, filepath.Join(h.run, "docker/plugins/dmthin.sock"), "") // the host daemon's
 	h.installDocker(t, "20.10.24+dfsg1, build 297e128")
 	for n, name := range []string{state.BaseName, lowImage, topImage, layer + "-init", layer} {
 		h.records[name] = state.Record{DeviceID: uint32(n + 1), Size: 1 << 30, TransactionID: uint64(n + 1), Initialized: name == state.BaseName}
@@ -229,7 +231,7 @@ func (h *dockerHost) writeStores(t *testing.T) {
 // begin locks the host.
 func (h *dockerHost) begin(t *testing.T) *Takeover {
 	t.Helper()
-	tk, err := open(h.host(), h.sys, h.dev)
+	tk, err := open(h.host(), h.folders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,7 +265,7 @@ func (h *dockerHost) do(t *testing.T, o operation, accepted ...string) Plan {
 // try is do that may fail. interrupt is asked before each step.
 func (h *dockerHost) try(t *testing.T, o operation, accepted []string, interrupt func(string) error) (Plan, error) {
 	t.Helper()
-	tk, err := open(h.host(), h.sys, h.dev)
+	tk, err := open(h.host(), h.folders)
 	if err != nil {
 		t.Fatal(err)
 	}

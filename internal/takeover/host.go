@@ -30,17 +30,22 @@ type Takeover struct {
 	root   string // below which the driver's folders are
 	config *document
 	locks  []*os.File
-	sys    string // /sys, or a stand-in
-	dev    string // /dev, or a stand-in
+
+	folders
 
 	// interrupt, if set, is asked before each step; tests crash there.
 	interrupt func(step string) error
 }
 
 // Open finds the data-root and locks it. ErrBusy: somebody uses it.
-func Open(h Host) (*Takeover, error) { return open(h, "/sys", "/dev") }
+func Open(h Host) (*Takeover, error) { return open(h, kernelFolders) }
 
-func open(h Host, sys, dev string) (*Takeover, error) {
+// folders are those that the kernel and the daemons tell of themselves in.
+type folders struct{ sys, dev, run string }
+
+var kernelFolders = folders{"/sys", "/dev", "/run"}
+
+func open(h Host, f folders) (*Takeover, error) {
 	h.ConfigFile = cmp.Or(h.ConfigFile, DefaultConfigFile)
 	config, err := readDocument(h.ConfigFile)
 	if err != nil {
@@ -51,7 +56,7 @@ func open(h Host, sys, dev string) (*Takeover, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Takeover{host: h, root: root, config: config, sys: sys, dev: dev}
+	t := &Takeover{host: h, root: root, config: config, folders: f}
 	if err := t.lock(); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}

@@ -174,6 +174,7 @@ func (t *Takeover) examine(ctx context.Context, from Driver) (Plan, *survey, err
 	if err := t.examineDocker(ctx, &p); err != nil {
 		return p, nil, err
 	}
+	t.examineForms(&p)
 	s, err := t.look(ctx, from)
 	if err != nil {
 		return p, nil, err
@@ -287,5 +288,5 @@ func (t *Takeover) Apply(p Plan, report func(step string)) error {
 			return err
 		}
 	}
-	return t.run(p.journal, report)
+	return t.carryOut(p.journal, report)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,27 +151,4 @@ func (t *Takeover) refuseUsedDevices(p pool) error {
 		f.Close()
 	}
 	return nil
-}
-
-// dataReader reads the pool's data around the page cache, which may hold what
-// was there before the thin devices were written.
-type dataReader struct {
-	file *os.File
-	size int64
-}
-
-func openData(path string) (*dataReader, error) {
-	flags := os.O_RDONLY
-	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 {
-		flags |= unix.O_DIRECT
-	}
-	f, err := os.OpenFile(path, flags, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open the pool's data: %w", err)
-	}
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &dataReader{file: f, size: size}, nil
 }

@@ -103,7 +103,7 @@ func TestOptionsOnDockerdsCommandLineComeIntoItsSettings(t *testing.T) {
 	write(t, h.config, `{"debug":true}`)
 	host := h.host()
 	host.StorageOpts = []string{"dm.basesize=1G"}
-	tk, err := open(host, h.sys, h.dev)
+	tk, err := open(host, h.folders)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,9 @@ func (t *Takeover) steps(j journal) ([]step, error) {
 	for _, id := range containers {
 		add("container "+short(id)+" gets storage driver "+string(to), func() error { return t.setContainerDriver(id, to) })
 	}
+	if from == DMThin && exists(t.initRecord()) {
+		add("have the host daemon forget this data-root", t.forgetInit)
+	}
 	add(string(from)+" becomes "+string(to), func() error { return move(from.state(t.root), to.state(t.root)) })
 	for _, name := range j.Aside {
 		add("move record "+name+" aside", func() error { return t.setAside(to, name) })
@@ -65,9 +68,9 @@ func (t *Takeover) steps(j journal) ([]step, error) {
 	return append(steps, step{"write " + j.ConfigFile, func() error { return t.writeConfig(j) }}), nil
 }
 
-// run does all steps and, unless the operation is to be undone some time, ends
+// carryOut does all steps and, unless the operation is to be undone some time, ends
 // the journal.
-func (t *Takeover) run(j journal, report func(step string)) error {
+func (t *Takeover) carryOut(j journal, report func(step string)) error {
 	steps, err := t.steps(j)
 	if err != nil {
 		return err
@@ -213,6 +216,33 @@ func (t *Takeover) forgetIntent(d Driver, written state.Intent) error {
 		return fmt.Errorf("take back the last transaction: %w", err)
 	}
 	return syncDir(filepath.Dir(t.recordFile(d, intentName)))
+}
+
+// initRecord is where the host daemon remembers what dockerd told it, for as long
+// as the host is up.
+func (t *Takeover) initRecord() string { return filepath.Join(t.run, "dmthin", "init.json") }
+
+// forgetInit keeps a host daemon that starts again from making an empty pool
+// where it had one. Docker's clean stop does the same.
+func (t *Takeover) forgetInit() error {
+	text, err := os.ReadFile(t.initRecord())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var record struct{ Request struct{ Home string } }
+	if err == nil {
+		err = json.Unmarshal(text, &record)
+	}
+	if err != nil {
+		return fmt.Errorf("read what the host daemon remembers: %w", err)
+	}
+	if record.Request.Home != DMThin.state(t.root) {
+		return nil
+	}
+	if err := os.Remove(t.initRecord()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("have the host daemon forget: %w", err)
+	}
+	return nil
 }
 
 // isGuard tells content that only a guard step wrote.

@@ -285,7 +285,7 @@ func TestAMissingTransactionIsWrittenAndTakenBack(t *testing.T) {
 func TestTheDaemonsAreKeptOut(t *testing.T) {
 	h := newDockerHost(t)
 	first := h.begin(t)
-	if _, err := open(h.host(), h.sys, h.dev); !errors.Is(err, ErrBusy) {
+	if _, err := open(h.host(), h.folders); !errors.Is(err, ErrBusy) {
 		t.Errorf("a second run: %v", err)
 	}
 	_ = first.Close()
@@ -293,7 +293,7 @@ func TestTheDaemonsAreKeptOut(t *testing.T) {
 	if err := volumes.hold(filepath.Join(h.root, "volumes/metadata.db"), ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(h.host(), h.sys, h.dev); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "dockerd runs") {
+	if _, err := open(h.host(), h.folders); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "dockerd runs") {
 		t.Errorf("beside dockerd: %v", err)
 	}
 	_ = volumes.Close()
@@ -301,7 +301,7 @@ func TestTheDaemonsAreKeptOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(h.host(), h.sys, h.dev); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "dmthind runs") {
+	if _, err := open(h.host(), h.folders); !errors.Is(err, ErrBusy) || !strings.Contains(err.Error(), "dmthind runs") {
 		t.Errorf("beside dmthind: %v", err)
 	}
 	if err := daemon.Close(); err != nil {
@@ -317,9 +317,9 @@ func TestActiveDevicesAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h = &dockerHost{root: h.root, config: h.config, dockerd: h.dockerd, sys: h.sys, dev: h.dev}
+	h = &dockerHost{root: h.root, config: h.config, dockerd: h.dockerd, folders: h.folders}
 	write(t, filepath.Join(h.sys, "block/dm-3/dm/name"), prefix+"pool\n")
-	tk := &Takeover{host: h.host(), root: h.root, sys: h.sys, dev: h.dev}
+	tk := &Takeover{host: h.host(), root: h.root, folders: h.folders}
 	if tk.config, err = readDocument(h.config); err != nil {
 		t.Fatal(err)
 	}
@@ -345,7 +345,7 @@ func TestRemappedRootsAreFound(t *testing.T) {
 	h.root = remapped
 	host := h.host()
 	host.DataRoot = filepath.Join(top, "var")
-	tk, err := open(host, h.sys, h.dev)
+	tk, err := open(host, h.folders)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,10 +355,10 @@ func TestRemappedRootsAreFound(t *testing.T) {
 		t.Errorf("plan for %s, %q: %v", p.Root, p.Notes, err)
 	}
 	write(t, filepath.Join(top, "var/1.2/dmthin/lock"), "")
-	if _, err := open(host, h.sys, h.dev); !errors.Is(err, ErrNothing) {
+	if _, err := open(host, h.folders); !errors.Is(err, ErrNothing) {
 		t.Errorf("with two: %v", err)
 	}
-	if _, err := open(Host{DataRoot: t.TempDir(), ConfigFile: h.config}, h.sys, h.dev); !errors.Is(err, ErrNothing) {
+	if _, err := open(Host{DataRoot: t.TempDir(), ConfigFile: h.config}, h.folders); !errors.Is(err, ErrNothing) {
 		t.Errorf("with none: %v", err)
 	}
 }

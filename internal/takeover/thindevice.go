@@ -1,0 +1,87 @@
+package takeover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/thinmeta"
+)
+
+// poolReader reads thin devices of a pool that need not be active.
+type poolReader struct {
+	metadata  *thinmeta.Reader
+	data      *os.File
+	dataSize  int64
+	blockSize int64
+	page      []byte
+}
+
+const pageSize = 4096
+
+// openData opens the pool's data to read it around the page cache, which may
+// hold what was there before the thin devices were written.
+func openData(path string, metadata *thinmeta.Reader) (*poolReader, error) {
+	flags := os.O_RDONLY
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeDevice != 0 {
+		flags |= unix.O_DIRECT
+	}
+	f, err := os.OpenFile(path, flags, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the pool's data: %w", err)
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return &poolReader{
+		metadata: metadata, data: f, dataSize: size, blockSize: metadata.Superblock().BlockSize,
+		page: alignedBuffer(pageSize),
+	}, nil
+}
+
+// alignedBuffer suits direct I/O on any device.
+func alignedBuffer(size int) []byte {
+	const align = 4096
+	b := make([]byte, size+align)
+	skip := -uintptr(unsafe.Pointer(&b[0])) % align
+	return b[skip:][:size:size]
+}
+
+// thinDevice is one device of the pool.
+type thinDevice struct {
+	ctx  context.Context //nolint:containedctx // io.ReaderAt has no place for it
+	pool *poolReader
+	id   uint32
+}
+
+// ReadAt reads zeros where the device has no block, as the kernel does.
+func (d thinDevice) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) {
+		page, err := d.readPage((off + int64(n)) / pageSize)
+		if err != nil {
+			return n, err
+		}
+		n += copy(p[n:], page[(off+int64(n))%pageSize:])
+	}
+	return n, nil
+}
+
+func (d thinDevice) readPage(number int64) ([]byte, error) {
+	at := number * pageSize
+	m, ok, err := d.pool.metadata.Lookup(d.ctx, d.id, uint64(at/d.pool.blockSize))
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		clear(d.pool.page)
+		return d.pool.page, nil
+	}
+	_, err = d.pool.data.ReadAt(d.pool.page, int64(m.Data)*d.pool.blockSize+at%d.pool.blockSize)
+	return d.pool.page, err
+}
