@@ -71,7 +71,8 @@ func (d *document) parseMembers() error {
 			return err
 		}
 		end := int(dec.InputOffset())
-		d.members = append(d.members, member{key.(string), end - len(value), end}) //nolint:errcheck,forcetypeassert // keys of an object are strings
+		name, _ := key.(string) // the decoder takes nothing else for a key
+		d.members = append(d.members, member{name, end - len(value), end})
 	}
 	_, err := dec.Token()
 	return err
@@ -79,13 +80,12 @@ func (d *document) parseMembers() error {
 
 // get decodes the value of a key into v, and leaves v as it is where there is
 // none, or one of another type.
-func (d *document) get(key string, v any) bool {
+func (d *document) get(key string, v any) {
 	for _, m := range d.members {
 		if m.key == key {
-			return json.Unmarshal(d.content[m.start:m.end], v) == nil
+			_ = json.Unmarshal(d.content[m.start:m.end], v) // dockerd refuses what is of another type
 		}
 	}
-	return false
 }
 
 // has reports whether a key is there.

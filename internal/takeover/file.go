@@ -98,7 +98,7 @@ func copyFile(from, to string) error {
 	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return fmt.Errorf("back up: %w", err)
 	}
-	if err := os.WriteFile(to, content, 0o600); err != nil {
+	if err := os.WriteFile(to, content, 0o600); err != nil { //nolint:gosec // both are below the data-root, which the operator names
 		return fmt.Errorf("back up: %w", err)
 	}
 	return nil

@@ -56,7 +56,7 @@ var format = sync.OnceValues(func() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }()
 	defer f.Close()
 	if err := f.Truncate(16 << 20); err != nil {
 		return nil, err
