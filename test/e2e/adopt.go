@@ -32,20 +32,33 @@ type adoptHost struct {
 // newAdoptHost starts the built-in driver with these options.
 func newAdoptHost(t *testing.T, name string, raw rawPool, options ...string) *adoptHost {
 	t.Helper()
-	h := &adoptHost{root: freshRoot(t, name), raw: raw, host: &hostDaemon{}}
-	h.config = filepath.Join(t.TempDir(), "daemon.json")
-	// Somebody's own hand: what is not about storage must stay so.
-	text := "{\n\t\"labels\": [\"kept=yes\"],\n\t\"storage-driver\": \"devicemapper\",\n\t\"storage-opts\": " + encode(t, options) + "\n}\n"
-	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.builtIn = newDockerd(t, dockerdConfig{Name: name, Root: h.root, Driver: "devicemapper", ConfigFile: h.config, Programs: builtInDocker(t)})
-	h.external = newDockerd(t, dockerdConfig{Name: name, Root: h.root, Driver: "dmthin", ConfigFile: h.config})
+	h := adoptHostAt(t, name, freshRoot(t, name), filepath.Join(t.TempDir(), "daemon.json"), raw)
+	h.configure(t, options...)
 	h.builtIn.killAtEnd(t)
 	h.host.killAtEnd(t)
 	h.external.killAtEnd(t)
 	h.builtIn.start(t)
 	return h
+}
+
+// adoptHostAt describes a host and starts nothing.
+func adoptHostAt(t *testing.T, name, root, config string, raw rawPool) *adoptHost {
+	t.Helper()
+	return &adoptHost{
+		root: root, config: config, raw: raw, host: &hostDaemon{},
+		builtIn:  newDockerd(t, dockerdConfig{Name: name, Root: root, Driver: "devicemapper", ConfigFile: config, Programs: builtInDocker(t)}),
+		external: newDockerd(t, dockerdConfig{Name: name, Root: root, Driver: "dmthin", ConfigFile: config}),
+	}
+}
+
+// configure writes daemon.json, as by somebody's own hand: what is not about
+// storage must stay so.
+func (h *adoptHost) configure(t *testing.T, options ...string) {
+	t.Helper()
+	text := "{\n\t\"labels\": [\"kept=yes\"],\n\t\"storage-driver\": \"devicemapper\",\n\t\"storage-opts\": " + encode(t, options) + "\n}\n"
+	if err := os.WriteFile(h.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // builtInDocker is the folder of a Docker that has the built-in driver: the
