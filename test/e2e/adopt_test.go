@@ -74,11 +74,11 @@ func (h *adoptHost) thereAndBack(t *testing.T, chain int) {
 
 	s := h.startDMThin(t)
 	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
+	h.finishesDeletion(t, s, deleted)
 	if out := string(s.dmthin(t, "check")); !strings.Contains(out, "nothing") {
 		t.Errorf("dmthin check: %s", out)
 	}
 	h.worksOn(t, h.external, "dmthin")
-	h.finishesDeletion(t, s, deleted)
 	docker = readFacts(t, h.external)
 	s.stop(t)
 	h.dmthin(t, "adopt", "--commit")
@@ -105,9 +105,7 @@ func (h *adoptHost) variedHost(t *testing.T, chain int) (before string) {
 	importImage(t, d.docker, "busybox", busyboxFiles(t)...)
 	importImage(t, d.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
 	many := manyLayers(t, chain)
-	for n := 1; n < len(many); n++ {
-		d.runWith(t, nil, bytes.NewReader(savedImage(t, fmt.Sprintf("many%d:latest", n), many[:n+1]...)), "load", "-q")
-	}
+	d.runWith(t, nil, bytes.NewReader(savedChain(t, "many", many)), "load", "-q")
 	h.top, h.chain = fmt.Sprintf("many%d", chain), chain
 	d.runWith(t, nil, strings.NewReader("FROM odd\nRUN echo one >/one\nRUN rm /odd/fifo; echo two >/two\nLABEL x=y\n"), "build", "-q", "--network", "none", "-t", "built", "-")
 	d.background(t, "running", "built", "echo here >/here; sleep 1000")
@@ -253,7 +251,7 @@ func requireSameTrees(t *testing.T, when string, want, got map[string]tree) {
 func TestManualTakeOver(t *testing.T) {
 	h := newManualHost(t)
 	h.bash(t, "systemctl stop dmthin")
-	before := h.onBuiltIn(t)
+	h.onBuiltIn(t)
 	h.bash(t, "systemctl start docker; docker run --network none --name keeper busybox sh -c 'echo kept >/file; sync'")
 	images := h.bash(t, "docker images --no-trunc --quiet")
 	h.follow(t, "take-over", "The ten-minute version")
@@ -262,6 +260,7 @@ func TestManualTakeOver(t *testing.T) {
 	h.bash(t, "systemctl stop docker; systemctl stop dmthin; dmthin release --yes; systemctl start docker")
 	h.requireInfo(t, "Storage Driver: devicemapper")
 	h.requireKeeper(t, images)
+	before := h.bash(t, "cat /etc/docker/daemon.json")
 	h.bash(t, "systemctl stop docker; dmthin adopt --yes; systemctl start dmthin; systemctl start docker")
 	h.requireKeeper(t, images)
 	h.follow(t, "take-over", "Going back")
@@ -272,16 +271,14 @@ func TestManualTakeOver(t *testing.T) {
 	}
 }
 
-// onBuiltIn has the host's Docker be one of the built-in driver, and returns
-// its settings.
-func (h *manualHost) onBuiltIn(t *testing.T) (settings string) {
+// onBuiltIn has the host's Docker be one of the built-in driver.
+func (h *manualHost) onBuiltIn(t *testing.T) {
 	t.Helper()
 	if dir := builtInDocker(t); dir != "" {
 		h.bash(t, "ln -s "+dir+"/* "+h.bin)
 	}
-	return h.bash(t, `mkdir -p /etc/docker
-echo '{"storage-driver": "devicemapper", "storage-opts": ["dm.loopdatasize=4G", "dm.loopmetadatasize=128M", "dm.basesize=1G"]}' >/etc/docker/daemon.json
-cat /etc/docker/daemon.json`)
+	h.bash(t, `mkdir -p /etc/docker
+echo '{"storage-driver": "devicemapper", "storage-opts": ["dm.loopdatasize=4G", "dm.loopmetadatasize=128M", "dm.basesize=1G"]}' >/etc/docker/daemon.json`)
 }
 
 // requireKeeper finds the container with its file, and the images.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -132,6 +133,30 @@ func savedImage(tb testing.TB, name string, layers ...[]byte) []byte {
 	})
 	manifest := encode(tb, []map[string]any{{"Config": "config.json", "RepoTags": []string{name}, "Layers": paths}})
 	return tarOf(tb, append(files, regular("config.json", config), regular("manifest.json", manifest))...)
+}
+
+// savedChain is like savedImage, for images name1, name2 and so on, of which
+// each has one layer more than the one before; the first has two.
+func savedChain(tb testing.TB, name string, layers [][]byte) []byte {
+	tb.Helper()
+	var paths, ids []string
+	var files []tarFile
+	var manifest []map[string]any
+	for i, layer := range layers {
+		path := fmt.Sprintf("%d/layer.tar", i)
+		files = append(files, directory(fmt.Sprintf("%d/", i)), regular(path, string(layer)))
+		paths, ids = append(paths, path), append(ids, fmt.Sprintf("sha256:%x", sha256.Sum256(layer)))
+		if i == 0 {
+			continue
+		}
+		config := fmt.Sprintf("config%d.json", i)
+		files = append(files, regular(config, encode(tb, map[string]any{
+			"architecture": "amd64", "os": "linux", "config": map[string]any{"Cmd": []string{"/bin/sh"}},
+			"rootfs": map[string]any{"type": "layers", "diff_ids": ids},
+		})))
+		manifest = append(manifest, map[string]any{"Config": config, "RepoTags": []string{fmt.Sprintf("%s%d:latest", name, i)}, "Layers": slices.Clone(paths)})
+	}
+	return tarOf(tb, append(files, regular("manifest.json", encode(tb, manifest)))...)
 }
 
 func encode(tb testing.TB, value any) string {

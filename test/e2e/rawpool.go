@@ -58,7 +58,7 @@ func (p rawPool) readLayers(t *testing.T, state string) map[string]tree {
 		}
 		shell(t, fmt.Sprintf(`
 dmsetup create raw-layer --noudevsync --table "0 %d thin %s %d"
-number=$(dmsetup info -c --noheadings -o minor raw-layer)
+number=$(dmsetup info -c --noheadings -o minor raw-layer | tr -d ' ')
 case $(blkid -p -o value -s TYPE /dev/dm-$number) in xfs) o=ro,norecovery,nouuid ;; *) o=ro,noload ;; esac
 mount -o $o /dev/dm-$number %s`, r.Size/512, pool, r.DeviceID, point))
 		layers[name] = readTree(t, point)
