@@ -41,12 +41,19 @@ plugin: build ## Make build/plugin, ready for docker plugin create
 run: deps plugin ## Show it at work: a VM with dockerd on the plugin, then a shell there
 	@scripts/demo
 
+share := $(DESTDIR)$(PREFIX)/share
+
 .PHONY: install
-install: build ## Install the host daemon; honours DESTDIR, PREFIX and UNITDIR
+install: build ## Install the host daemon, the tool, man pages and completions; honours DESTDIR, PREFIX and UNITDIR
 	install -D -m 755 build/dmthind $(DESTDIR)$(PREFIX)/sbin/dmthind
 	install -D -m 755 build/dmthin $(DESTDIR)$(PREFIX)/bin/dmthin
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's,/usr/local/sbin/,$(PREFIX)/sbin/,' contrib/systemd/dmthin.service >$(DESTDIR)$(UNITDIR)/dmthin.service
+	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	build/dmthin man $(share)/man/man1
+	build/dmthin completion bash >$(share)/bash-completion/completions/dmthin
+	build/dmthin completion zsh >$(share)/zsh/site-functions/_dmthin
+	build/dmthin completion fish >$(share)/fish/vendor_completions.d/dmthin.fish
 
 .PHONY: test
 test: test-deps ## Run everything that a change needs before it lands (as root)
