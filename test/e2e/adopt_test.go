@@ -18,7 +18,7 @@ import (
 // TestAdoptLoopLVM takes a host of the real built-in driver over and hands it
 // back, on loop files.
 func TestAdoptLoopLVM(t *testing.T) {
-	for fs, chain := range map[string]int{"ext4": 24, "xfs": 2} {
+	for fs, chain := range map[string]int{"ext4": 12, "xfs": 2} {
 		t.Run(fs, func(t *testing.T) {
 			before := kernelObjects(t)
 			h := newAdoptHost(t, "adopt-"+fs, loopPool(), append(poolOptions[:len(poolOptions):len(poolOptions)], "dm.fs="+fs)...)
