@@ -17,6 +17,7 @@ func TestHostDaemonServesDocker(t *testing.T) {
 	requireNothingLeft(t, before)
 }
 
+//vm:last
 func TestManagedPluginServesDocker(t *testing.T) {
 	before := kernelObjects(t)
 	registry(t)
