@@ -11,7 +11,8 @@ export CGO_ENABLED := 1
 VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || sed -n 's/^\#\# \[\([0-9][^]]*\)\].*/v\1/p' CHANGELOG.md 2>/dev/null | head -n 1)
 COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null)$(shell git diff-index --quiet HEAD 2>/dev/null || echo +dirty)
 versionpkg := github.com/dmthin/dmthin/internal/version
-ldflags := $(if $(VERSION),-X $(versionpkg).Version=$(VERSION)) $(if $(COMMIT),-X $(versionpkg).Commit=$(COMMIT))
+# -s -w: no symbol tables for debuggers; a panic still names functions and lines.
+ldflags := -s -w $(if $(VERSION),-X $(versionpkg).Version=$(VERSION)) $(if $(COMMIT),-X $(versionpkg).Commit=$(COMMIT))
 
 PREFIX  ?= /usr/local
 DESTDIR ?=

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 type toolset struct {
@@ -29,7 +31,7 @@ func Available(_ context.Context, t Type) error {
 		return err
 	}
 	for _, program := range tools[t].programs {
-		if _, err := lookPath(program); err != nil {
+		if _, err := executable.Find(program); err != nil {
 			return fmt.Errorf("%s is %w: program %s not found; install package %s", t, ErrUnavailable, program, tools[t].pkg)
 		}
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 const (
@@ -33,7 +34,7 @@ func (t *tail) Write(p []byte) (int, error) {
 // run runs a program without a shell. Exit statuses in accept are no failure
 // (fsck reports what it repaired that way). The context's end kills it.
 func run(ctx context.Context, target, program string, args []string, accept ...int) (string, error) {
-	path, err := lookPath(program)
+	path, err := executable.Find(program)
 	if err != nil {
 		return "", &ProgramError{Program: program, Target: target, Err: err}
 	}
@@ -59,21 +60,6 @@ func run(ctx context.Context, target, program string, args []string, accept ...i
 		complaint = oneLine(string(stdout.buf))
 	}
 	return string(stdout.buf), &ProgramError{Program: program, Target: target, Stderr: complaint, Err: err}
-}
-
-// lookPath also looks where administration programs are: service managers and
-// container runtimes often leave these directories out of PATH.
-func lookPath(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", err
 }
 
 // oneLine joins a program's lines, leaving out the banner that e2fsprogs print

@@ -19,12 +19,14 @@ const (
 	xlogSector      = 512
 	xlogMagic       = 0xFEEDBABE
 	xlogCycle       = 4 // in a record's header; in all other sectors the cycle is at 0
+	xlogLength      = 12 // of what follows a record's header, in bytes
 	xlogOperations  = 40
 	xlogSize        = 320
 	xlogHeaderSize  = 32 << 10 // of log data that one sector of header describes
 	xlogOpFlags     = 9
 	xlogUnmount     = 0x20
-	maxRecordLength = 256<<10/xlogSector + 16
+
+	maxRecordSectors = (256<<10 + xlogHeaderSize) / xlogSector
 )
 
 // errXFSLog: the superblock places the log where it can't be.
@@ -119,9 +121,12 @@ func (l *xfsLog) head() (int, error) {
 	return head, err
 }
 
-// endsInUnmount looks at the record before the head.
+// endsInUnmount looks at the record before the head, as the kernel does before
+// it decides whether to replay: the record's length is that of its data and of
+// what fills it up to the log's stripe unit, which mkfs takes from the pool's
+// block size.
 func (l *xfsLog) endsInUnmount(head int) (bool, error) {
-	for n := head - 1; n >= head-maxRecordLength; n-- {
+	for n := head - 1; n >= head-maxRecordSectors; n-- {
 		b, err := l.sector(n)
 		if err != nil {
 			return false, err
@@ -129,12 +134,20 @@ func (l *xfsLog) endsInUnmount(head int) (bool, error) {
 		if !isRecord(b) {
 			continue
 		}
-		data := n + max(1, int((binary.BigEndian.Uint32(b[xlogSize:])+xlogHeaderSize-1)/xlogHeaderSize))
-		if binary.BigEndian.Uint32(b[xlogOperations:]) != 1 || data != head-1 {
+		data := n + headerSectors(b)
+		end := data + (int(binary.BigEndian.Uint32(b[xlogLength:]))+xlogSector-1)/xlogSector
+		if binary.BigEndian.Uint32(b[xlogOperations:]) != 1 || end != head {
 			return false, nil
 		}
 		operation, err := l.sector(data)
 		return err == nil && operation[xlogOpFlags]&xlogUnmount != 0, err
 	}
 	return false, nil
+}
+
+// headerSectors is how many sectors a record's header takes. Logs of version 1
+// leave the field at 0.
+func headerSectors(record []byte) int {
+	size := int64(binary.BigEndian.Uint32(record[xlogSize:]))
+	return max(1, int((size+xlogHeaderSize-1)/xlogHeaderSize))
 }

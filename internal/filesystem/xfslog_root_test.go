@@ -14,14 +14,23 @@ import (
 	"github.com/dmthin/dmthin/internal/loop/looptest"
 )
 
-// TestAnXFSIsCleanOnceItIsUnmounted writes so much that the log goes round.
+// TestAnXFSIsCleanOnceItIsUnmounted writes so much that the log goes round, once
+// with records as they are on a disk, and once with those of a thin device:
+// filled up to a stripe unit.
 func TestAnXFSIsCleanOnceItIsUnmounted(t *testing.T) {
+	for _, log := range []string{"-lsize=6m", "-lsize=6m,su=64k", "-lsize=6m,su=256k"} {
+		t.Run(log, func(t *testing.T) { unmountRounds(t, log) })
+	}
+}
+
+func unmountRounds(t *testing.T, log string) {
+	t.Helper()
 	// By these mkfs.xfs knows a test, and makes a log that is soon full.
 	for _, name := range []string{"TEST_DIR", "TEST_DEV", "QA_CHECK_FS"} {
 		t.Setenv(name, "1")
 	}
 	device := looptest.Image(t, 300*mib).Path
-	if err := Format(t.Context(), device, XFS, []string{"-lsize=6m"}); err != nil {
+	if err := Format(t.Context(), device, XFS, []string{log}); err != nil {
 		t.Fatal(err)
 	}
 	requireLog(t, "new", device, true)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 // What callers tell apart with errors.Is.
@@ -119,7 +121,7 @@ func CheckTools(programs ...string) error {
 		if isLVM(program) {
 			look = "lvm"
 		}
-		if _, err := lookPath(look); err != nil {
+		if _, err := executable.Find(look); err != nil {
 			return &MissingToolError{Program: program}
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 const (
@@ -102,7 +104,7 @@ func (l *LVM) prepare(c Command) (path string, args []string, err error) {
 	if isLVM(program) {
 		program = "lvm"
 	}
-	if path, err = lookPath(program); err != nil {
+	if path, err = executable.Find(program); err != nil {
 		return "", nil, &MissingToolError{Program: c.Program}
 	}
 	if !isLVM(c.Program) {
@@ -122,21 +124,6 @@ func (l *LVM) prepare(c Command) (path string, args []string, err error) {
 
 func isLVM(program string) bool {
 	return program == "lvmconfig" || len(program) > 2 && slices.Contains([]string{"pv", "vg", "lv"}, program[:2])
-}
-
-// lookPath also looks where administration programs are: service managers and
-// container runtimes often leave these directories out of PATH.
-func lookPath(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", err
 }
 
 // capture keeps what a program writes, and refuses an amount that no report

@@ -27,7 +27,7 @@ var versionWords = regexp.MustCompile(`version ([0-9]+)\.[0-9][^ ,]*`)
 func (t *Takeover) dockerVersion(ctx context.Context) (full string, major int, err error) {
 	program := t.host.Dockerd
 	if program == "" {
-		if program, err = exec.LookPath("dockerd"); err != nil {
+		if program, err = executable.Find("dockerd"); err != nil {
 			return "", 0, nil
 		}
 	}

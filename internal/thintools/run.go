@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 // ErrMissing is returned where a program is not installed.
@@ -21,7 +22,7 @@ const killDelay = 5 * time.Second
 // run runs a program without a shell and returns its words, errors first. The
 // context's end kills it.
 func run(ctx context.Context, program string, args ...string) (string, error) {
-	path, err := lookPath(program)
+	path, err := executable.Find(program)
 	if err != nil {
 		return "", fmt.Errorf("%s is %w", program, ErrMissing)
 	}
@@ -36,21 +37,6 @@ func run(ctx context.Context, program string, args ...string) (string, error) {
 		err = context.Cause(ctx)
 	}
 	return stderr.String() + stdout.String(), err
-}
-
-// lookPath also looks where administration programs are: service managers often
-// leave these directories out of PATH.
-func lookPath(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	if err == nil {
-		return path, nil
-	}
-	for _, dir := range []string{"/usr/sbin", "/sbin"} {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", err
 }
 
 // lines returns the lines of a program's words, without those that come at

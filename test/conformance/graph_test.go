@@ -37,7 +37,7 @@ func TestGraphdriverExt4(t *testing.T) {
 	withDriver(t, "ext4", func(driver string) { runSuite(t, driver) })
 }
 
-// What a kernel does with xfs's quotas differs between releases.
+//vm:once
 func TestGraphdriverXFS(t *testing.T) {
 	withDriver(t, "xfs", func(driver string) { runSuite(t, driver) })
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 )
 
+//vm:once
 func TestContainersSurviveDaemons(t *testing.T) {
 	before := kernelObjects(t)
 	s := hostStack(t, "survive")

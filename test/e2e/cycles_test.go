@@ -44,6 +44,7 @@ func runCycles(t *testing.T, s *stack, parent string, n int) (goroutines int) {
 		t.Errorf("open before %d layers came and went:\n%v\nafterwards:\n%v", n, before, after)
 	}
 	c.http.CloseIdleConnections()
+	defer s.waitForAdmin(t)
 	return quit(t, s.host)
 }
 

@@ -14,6 +14,10 @@ func writeMegabytes(n int, file string) string {
 	return fmt.Sprintf(`dd if=/dev/zero of=%s bs=1M count=%d conv=fsync 2>&1 | grep -v "records in"`, file, n)
 }
 
+// writeUntilRefused writes and syncs file after file until one fails. Without a
+// sync a writer fills the page cache first, and nobody can tell it any sooner.
+const writeUntilRefused = `i=0; while said=$(dd if=/dev/zero of=/big$i bs=1M count=16 conv=fsync 2>&1); do i=$((i+1)); done; echo "$said"`
+
 // A twentieth of the disk is the pool's at first, so that there is something to
 // grow by; then something else takes the rest.
 //
@@ -61,7 +65,7 @@ func poolIsFull(t *testing.T, s *stack) {
 	s.background(t, "writer", "busybox", "sleep 10000")
 	done := make(chan string, 1)
 	go func() {
-		out, err := s.try("exec", "writer", "sh", "-c", writeMegabytes(6000, "/big"))
+		out, err := s.try("exec", "writer", "sh", "-c", writeUntilRefused)
 		done <- fmt.Sprint(out, " ", err)
 	}()
 	var full time.Time

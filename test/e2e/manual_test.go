@@ -22,6 +22,7 @@ func TestManualLoopLVM(t *testing.T) {
 	h.requireInfo(t, "Data Space Total: 268.4GB")
 }
 
+//vm:once
 func TestManualDirectLVM(t *testing.T) {
 	h := newManualHost(t)
 	h.follow(t, "configure-direct-lvm", "One disk, set up by dmthin")

@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,6 +151,19 @@ func (s *stack) dmthin(tb testing.TB, args ...string) []byte {
 		tb.Fatalf("dmthin %s: %v: %s", strings.Join(args, " "), err, out)
 	}
 	return out
+}
+
+// waitForAdmin waits until a daemon that was started again has taken up its work:
+// it opens the admin socket no sooner.
+func (s *stack) waitForAdmin(tb testing.TB) {
+	tb.Helper()
+	eventually(tb, 30*time.Second, "the admin socket is open again", func() bool {
+		conn, err := net.Dial("unix", filepath.Join(s.Root, "dmthin", "admin.sock"))
+		if err != nil {
+			return false
+		}
+		return conn.Close() == nil
+	})
 }
 
 // loopFile is the pool's data file.

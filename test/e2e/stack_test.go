@@ -6,6 +6,8 @@ import "testing"
 
 // The two forms of dmthin do the same for Docker.
 
+//
+//vm:once
 func TestHostDaemonServesDocker(t *testing.T) {
 	before := kernelObjects(t)
 	registry(t)
@@ -15,6 +17,7 @@ func TestHostDaemonServesDocker(t *testing.T) {
 	requireNothingLeft(t, before)
 }
 
+//vm:last
 func TestManagedPluginServesDocker(t *testing.T) {
 	before := kernelObjects(t)
 	registry(t)

@@ -92,7 +92,7 @@ func (plan testPlan) boots(machines []testMachine, o suite.Options) []boot {
 		dir := m.filesDir(plan.binaries)
 		rest := boot{machine: m, name: "tests"}
 		for _, p := range plan.packages {
-			p = p.For(n == 0 || o.Run != "")
+			p = p.For(n == 0 || o.Run != "", n == len(machines)-1 || o.Run != "")
 			switch {
 			case len(p.Tests) == 0:
 			case strings.HasPrefix(p.Name, "test/"):

@@ -25,18 +25,23 @@ type Package struct {
 	Dir   string
 	Name  string   // path from the source tree's root
 	Tests []string // names of the test functions
-	Once  []string // those of Tests that one release is enough for
+	Once  []string // those of Tests that the newest release is enough for
+	Last  []string // those of Tests that the oldest release is enough for
 }
 
-// once is the directive above a test whose outcome doesn't depend on the
-// release, so that it runs on the first of the releases only.
-const once = "//vm:once"
+// The directives above a test whose outcome doesn't depend on the release: it
+// runs on the first of the releases only, or on the last.
+const (
+	once = "//vm:once"
+	last = "//vm:last"
+)
 
-// For returns the package as it is to run on the first release or another.
-func (p Package) For(first bool) Package {
-	if !first {
-		p.Tests = slices.DeleteFunc(slices.Clone(p.Tests), func(t string) bool { return slices.Contains(p.Once, t) })
-	}
+// For returns the package as it is to run on a release that may be the first
+// of all, the last, or both.
+func (p Package) For(isFirst, isLast bool) Package {
+	p.Tests = slices.DeleteFunc(slices.Clone(p.Tests), func(t string) bool {
+		return !isFirst && slices.Contains(p.Once, t) || !isLast && slices.Contains(p.Last, t)
+	})
 	return p
 }
 
@@ -78,16 +83,16 @@ func Module(ctx context.Context, root, dir string) ([]Package, error) {
 func withTests(root string, files map[string][]string) ([]Package, error) {
 	var packages []Package
 	for dir, names := range files {
-		tests, onces, err := testFunctions(dir, names)
+		p := Package{Dir: dir}
+		err := p.addTests(names)
 		if err != nil {
 			return nil, err
 		}
-		name, err := filepath.Rel(root, dir)
-		if err != nil {
+		if p.Name, err = filepath.Rel(root, dir); err != nil {
 			return nil, err
 		}
-		if len(tests) > 0 {
-			packages = append(packages, Package{Dir: dir, Name: name, Tests: tests, Once: onces})
+		if len(p.Tests) > 0 {
+			packages = append(packages, p)
 		}
 	}
 	slices.SortFunc(packages, func(a, b Package) int { return strings.Compare(a.Name, b.Name) })
@@ -126,30 +131,33 @@ func list(ctx context.Context, root string, tags []string) (map[string][]string,
 	return files, nil
 }
 
-// testFunctions names the tests in the given files, and those of them that one
-// release is enough for.
-func testFunctions(dir string, files []string) (names, onces []string, err error) {
+// addTests names the tests in the given files, and those that not every release
+// is needed for.
+func (p *Package) addTests(files []string) error {
 	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.SkipObjectResolution|parser.ParseComments)
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution|parser.ParseComments)
 		if err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, d := range file.Decls {
 			f, ok := d.(*ast.FuncDecl)
 			if !ok || f.Recv != nil || !isTest(f.Name.Name) {
 				continue
 			}
-			names = append(names, f.Name.Name)
-			if isOnce(f.Doc) {
-				onces = append(onces, f.Name.Name)
+			p.Tests = append(p.Tests, f.Name.Name)
+			if says(f.Doc, once) {
+				p.Once = append(p.Once, f.Name.Name)
+			}
+			if says(f.Doc, last) {
+				p.Last = append(p.Last, f.Name.Name)
 			}
 		}
 	}
-	return names, onces, nil
+	return nil
 }
 
-func isOnce(doc *ast.CommentGroup) bool {
-	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return c.Text == once })
+func says(doc *ast.CommentGroup, directive string) bool {
+	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool { return c.Text == directive })
 }
 
 // isTest applies go test's rule: Testify is no test, TestMain is none either.

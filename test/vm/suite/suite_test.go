@@ -49,18 +49,26 @@ func TestOnlyTestsBehindTheTagsAreFound(t *testing.T) {
 
 func TestOneReleaseIsEnoughForTestsThatSaySo(t *testing.T) {
 	root := writeTree(t, map[string]string{
-		"a/a.go":      "package a\n",
-		"a/k_test.go": tagged + "// Words.\n//\n//vm:once\nfunc TestOne(t *testing.T) {}\n\n// vm:once is a word here.\nfunc TestAll(t *testing.T) {}\n",
+		"a/a.go": "package a\n",
+		"a/k_test.go": tagged + "// Words.\n//\n//vm:once\nfunc TestNew(t *testing.T) {}\n\n" +
+			"//vm:last\nfunc TestOld(t *testing.T) {}\n\n// vm:once is a word here.\nfunc TestAll(t *testing.T) {}\n",
 	})
 	got, err := Discover(t.Context(), root, []string{"dmtest"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"TestOne", "TestAll"}, got[0].For(true).Tests); diff != "" {
-		t.Errorf("on the first release: %s", diff)
-	}
-	if diff := cmp.Diff([]string{"TestAll"}, got[0].For(false).Tests); diff != "" {
-		t.Errorf("on another release: %s", diff)
+	for _, tt := range []struct {
+		first, last bool
+		want        []string
+	}{
+		{true, false, []string{"TestNew", "TestAll"}},
+		{false, false, []string{"TestAll"}},
+		{false, true, []string{"TestOld", "TestAll"}},
+		{true, true, []string{"TestNew", "TestOld", "TestAll"}},
+	} {
+		if diff := cmp.Diff(tt.want, got[0].For(tt.first, tt.last).Tests); diff != "" {
+			t.Errorf("on a release that is first %v, last %v: %s", tt.first, tt.last, diff)
+		}
 	}
 }
 
