@@ -39,7 +39,7 @@ func run(ctx context.Context, out, packages, release string, binaries []string) 
 	if err := write(out, bill(release, modules, debian)); err != nil {
 		return err
 	}
-	fmt.Printf("audit: %s: %d Go modules, %d Debian packages\n", out, len(modules), len(debian))
+	fmt.Fprintf(os.Stdout, "audit: %s: %d Go modules, %d Debian packages\n", out, len(modules), len(debian))
 	return checkLicences(modules)
 }
 
