@@ -2,7 +2,6 @@ package filesystem
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"sort"
@@ -11,26 +10,26 @@ import (
 // Where XFS keeps its log, and what a record of it looks like: the XFS
 // Algorithms & Data Structures manual, "Journaling Log". All is big endian.
 const (
-	xfsBlockSize    = 0x04
-	xfsLogStart     = 0x30
-	xfsAGBlocks     = 0x54
-	xfsLogBlocks    = 0x60
-	xfsAGBlocksLog  = 0x7C
-	xlogSector      = 512
-	xlogMagic       = 0xFEEDBABE
-	xlogCycle       = 4 // in a record's header; in all other sectors the cycle is at 0
-	xlogLength      = 12 // of what follows a record's header, in bytes
-	xlogOperations  = 40
-	xlogSize        = 320
-	xlogHeaderSize  = 32 << 10 // of log data that one sector of header describes
-	xlogOpFlags     = 9
-	xlogUnmount     = 0x20
+	xfsBlockSize   = 0x04
+	xfsLogStart    = 0x30
+	xfsAGBlocks    = 0x54
+	xfsLogBlocks   = 0x60
+	xfsAGBlocksLog = 0x7C
+	xlogSector     = 512
+	xlogMagic      = 0xFEEDBABE
+	xlogCycle      = 4  // in a record's header; in all other sectors the cycle is at 0
+	xlogLength     = 12 // of what follows a record's header, in bytes
+	xlogOperations = 40
+	xlogSize       = 320
+	xlogHeaderSize = 32 << 10 // of log data that one sector of header describes
+	xlogOpFlags    = 9
+	xlogUnmount    = 0x20
 
 	maxRecordSectors = (256<<10 + xlogHeaderSize) / xlogSector
 )
 
 // errXFSLog: the superblock places the log where it can't be.
-var errXFSLog = errors.New("the log is not where the superblock says")
+var errXFSLog = fmt.Errorf("%w with a log where its superblock says", ErrNoFilesystem)
 
 // XFSLogClean reports whether an XFS was unmounted, so that there is nothing in
 // its log to replay: its last record says so. device is the whole filesystem.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strconv"
 	"time"
+
+	"github.com/dmthin/dmthin/internal/executable"
 )
 
 // Releases of Docker that matter.

@@ -54,20 +54,18 @@ func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Read
 	return nil
 }
 
+// examineFilesystem reads how the filesystem of a layer was left. A journal to
+// be replayed is a loss where a container was cut off as it wrote. In an image's
+// layer, or what lies between it and a container, it is none: those are synced
+// before docker knows of them, and one on xfs looks so after it was copied from a
+// layer that was mounted, since the kernel leaves the log of a frozen xfs open on
+// purpose.
 func (s *survey) examineFilesystem(name string, r state.Record, device thinDevice) error {
-	b := make([]byte, filesystem.SuperblockSize)
-	if _, err := device.ReadAt(b, 0); err != nil {
+	super, err := readSuperblock(device)
+	if err != nil && !errors.Is(err, filesystem.ErrNoFilesystem) {
 		return err
 	}
-	super, err := filesystem.ParseSuperblock(b)
-	if err == nil && super.Type == filesystem.XFS && !super.Damage {
-		clean, err := filesystem.XFSLogClean(device)
-		if err != nil {
-			return err
-		}
-		super.Replay = !clean
-	}
-	_, named := s.stores.layers[name]
+	owner, named := s.stores.layers[name]
 	switch {
 	case name == state.BaseName && !r.Initialized:
 	case name == state.BaseName:
@@ -78,10 +76,26 @@ func (s *survey) examineFilesystem(name string, r state.Record, device thinDevic
 		s.find(name, "device %d holds no filesystem of ours%s: its content is lost", r.DeviceID, s.namedBy(name))
 	case super.Damage:
 		s.find(name, "the %s on device %d was found damaged and never repaired%s: copy out what is needed, or check it with fsck", super.Type, r.DeviceID, s.namedBy(name))
-	case super.Replay:
+	case super.Replay && s.stores.written[name]:
 		s.find(name, "the journal of the %s on device %d was not replayed%s: docker was not stopped cleanly, and what was written last may be lost; to have it replayed, start docker, start and stop the container, stop docker", super.Type, r.DeviceID, s.namedBy(name))
+	case super.Replay:
+		s.note("the journal of layer %s (docker's %s) is replayed when it is next used; nothing is lost by that", short(name), owner)
 	}
 	return nil
+}
+
+func readSuperblock(device thinDevice) (super filesystem.Superblock, err error) {
+	b := make([]byte, filesystem.SuperblockSize)
+	if _, err := device.ReadAt(b, 0); err != nil {
+		return super, err
+	}
+	super, err = filesystem.ParseSuperblock(b)
+	if err != nil || super.Type != filesystem.XFS || super.Damage {
+		return super, err
+	}
+	clean, err := filesystem.XFSLogClean(device)
+	super.Replay = !clean
+	return super, err
 }
 
 // examineBase holds the base device against the record of it.

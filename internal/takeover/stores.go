@@ -14,17 +14,22 @@ import (
 // stores is what Docker's own files name.
 type stores struct {
 	layers     map[string]string // layer ID: who names it
+	written    map[string]bool   // IDs of the layers that containers write to
 	images     int
 	containers []string // IDs of those of the driver, sorted
 }
 
+// mountID is the file that names the layer a container writes to; the one below,
+// of init-id, is written before the container first runs.
+const mountID = "mount-id"
+
 // readStores reads the layer store of a driver, and which containers are its.
 func readStores(root string, d Driver) (stores, error) {
-	s := stores{layers: map[string]string{}}
+	s := stores{layers: map[string]string{}, written: map[string]bool{}}
 	db := filepath.Join(d.images(root), "layerdb")
 	for _, kind := range []struct{ folder, file, owner string }{
 		{"sha256", "cache-id", "image layer sha256:"},
-		{"mounts", "mount-id", "container "},
+		{"mounts", mountID, "container "},
 		{"mounts", "init-id", "container "},
 	} {
 		if err := s.readLayers(filepath.Join(db, kind.folder), kind.file, kind.owner); err != nil {
@@ -53,7 +58,9 @@ func (s *stores) readLayers(folder, file, owner string) error {
 		if err != nil {
 			return err
 		}
-		s.layers[strings.TrimSpace(string(id))] = owner + short(name)
+		layer := strings.TrimSpace(string(id))
+		s.layers[layer] = owner + short(name)
+		s.written[layer] = file == mountID
 	}
 	return nil
 }

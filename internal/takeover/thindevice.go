@@ -19,7 +19,11 @@ type poolReader struct {
 	data      *os.File
 	dataSize  int64
 	blockSize int64
-	page      []byte
+
+	// The page read last: a journal is looked at sector by sector.
+	page   []byte
+	device uint32
+	number int64 // -1: none
 }
 
 const pageSize = 4096
@@ -41,7 +45,7 @@ func openData(path string, metadata *thinmeta.Reader) (*poolReader, error) {
 	}
 	return &poolReader{
 		metadata: metadata, data: f, dataSize: size, blockSize: metadata.Superblock().BlockSize,
-		page: alignedBuffer(pageSize),
+		page: alignedBuffer(pageSize), number: -1,
 	}, nil
 }
 
@@ -73,15 +77,24 @@ func (d thinDevice) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 func (d thinDevice) readPage(number int64) ([]byte, error) {
+	p := d.pool
+	if p.device == d.id && p.number == number {
+		return p.page, nil
+	}
+	p.number = -1
 	at := number * pageSize
-	m, ok, err := d.pool.metadata.Lookup(d.ctx, d.id, uint64(at/d.pool.blockSize))
+	m, ok, err := p.metadata.Lookup(d.ctx, d.id, uint64(at/p.blockSize))
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
-		clear(d.pool.page)
-		return d.pool.page, nil
+	if ok {
+		_, err = p.data.ReadAt(p.page, int64(m.Data)*p.blockSize+at%p.blockSize)
+	} else {
+		clear(p.page)
 	}
-	_, err = d.pool.data.ReadAt(d.pool.page, int64(m.Data)*d.pool.blockSize+at%d.pool.blockSize)
-	return d.pool.page, err
+	if err != nil {
+		return nil, err
+	}
+	p.device, p.number = d.id, number
+	return p.page, nil
 }
