@@ -210,6 +210,18 @@ func TestDamageIsNamedAndNothingChangesUntilItIsGivenUp(t *testing.T) {
 	}
 }
 
+// An image's layer is synced before docker knows of it: a journal to replay
+// there is no loss.
+func TestAnImagesJournalIsNoted(t *testing.T) {
+	h := newDockerHost(t)
+	adopt, _, _ := operations(t)
+	h.changeData(t, 3, func(b []byte) []byte { b[1024+0x60] |= 4; return b })
+	p := h.do(t, adopt)
+	if notes := strings.Join(p.Notes, "\n"); len(p.Findings) > 0 || !strings.Contains(notes, "journal of layer "+short(topImage)) {
+		t.Errorf("findings %+v, notes %s", p.Findings, notes)
+	}
+}
+
 func TestAGivenUpRecordGoesAside(t *testing.T) {
 	h := newDockerHost(t)
 	adopt, _, _ := operations(t)

@@ -14,14 +14,15 @@ import (
 )
 
 // checkMetadata runs thin_check where the pool is not active: LVM does so
-// itself for its own, each time it activates one.
+// itself for its own, each time it activates one. The mappings are left out:
+// there are as many as the pool has data, and a take-over changes none of them.
 func (s *survey) checkMetadata(ctx context.Context) error {
 	if s.pool.name != "" {
 		return nil
 	}
-	damage, err := thintools.Check(ctx, s.pool.metadata)
+	damage, err := thintools.CheckDevices(ctx, s.pool.metadata)
 	if errors.Is(err, thintools.ErrMissing) {
-		s.note("the pool's metadata was not checked whole: %v", err)
+		s.note("the pool's metadata was not checked: %v", err)
 		return nil
 	}
 	for _, line := range damage {

@@ -2,6 +2,7 @@ package thintools
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"os/exec"
@@ -77,6 +78,22 @@ func TestDamagedMetadataIsNamed(t *testing.T) {
 	damage(t, path, 0)
 	if found, err := Check(t.Context(), path); err != nil || len(found) == 0 {
 		t.Errorf("Check = %q, %v", found, err)
+	}
+}
+
+func TestDamageOfTheDevicesIsFoundWithoutTheirMappings(t *testing.T) {
+	path := metadata(t)
+	if found, err := CheckDevices(t.Context(), path); err != nil || len(found) != 0 {
+		t.Errorf("CheckDevices of whole metadata = %q, %v", found, err)
+	}
+	superblock, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const detailsRoot = 328 // of the tree of devices, in the superblock
+	damage(t, path, int64(binary.LittleEndian.Uint64(superblock[detailsRoot:])))
+	if found, err := CheckDevices(t.Context(), path); err != nil || len(found) == 0 {
+		t.Errorf("CheckDevices = %q, %v", found, err)
 	}
 }
 

@@ -4,15 +4,11 @@ package e2e
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // adoptHost is a host of Docker's built-in driver that dmthin takes over and
@@ -33,12 +29,19 @@ type adoptHost struct {
 // newAdoptHost starts the built-in driver with these options.
 func newAdoptHost(t *testing.T, name string, raw rawPool, options ...string) *adoptHost {
 	t.Helper()
+	h := stoppedAdoptHost(t, name, raw, options...)
+	h.builtIn.start(t)
+	return h
+}
+
+// stoppedAdoptHost is newAdoptHost before the start.
+func stoppedAdoptHost(t *testing.T, name string, raw rawPool, options ...string) *adoptHost {
+	t.Helper()
 	h := adoptHostAt(t, name, freshRoot(t, name), filepath.Join(t.TempDir(), "daemon.json"), raw)
 	h.configure(t, options...)
 	h.builtIn.killAtEnd(t)
 	h.host.killAtEnd(t)
 	h.external.killAtEnd(t)
-	h.builtIn.start(t)
 	return h
 }
 
@@ -120,65 +123,4 @@ func (h *adoptHost) tryDMThin(args ...string) (string, error) {
 		return said.String() + string(out), err
 	}
 	return string(out), nil
-}
-
-// facts are what users see of images and containers, by the command that shows
-// it.
-type facts map[string]string
-
-// readFacts asks the running dockerd.
-func readFacts(t *testing.T, d *dockerd) facts {
-	t.Helper()
-	f := facts{}
-	for _, command := range [][]string{
-		{"images", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"},
-		{"ps", "--all", "--no-trunc", "--format", "{{.ID}} {{.Image}} {{.Names}} {{.Command}}"},
-	} {
-		lines := strings.Split(d.run(t, command...), "\n")
-		slices.Sort(lines)
-		f[command[0]] = strings.Join(lines, "\n")
-	}
-	for _, line := range strings.Split(f["images"], "\n") {
-		id, _, _ := strings.Cut(line, " ")
-		f["image "+id] = inspected(t, d, "/images/"+id+"/json")
-	}
-	for _, line := range strings.Split(f["ps"], "\n") {
-		id, _, _ := strings.Cut(line, " ")
-		f["container "+id] = inspected(t, d, "/containers/"+id+"/json")
-		var changes []struct {
-			Path string
-			Kind int
-		}
-		d.ask(t, "/containers/"+id+"/changes", &changes)
-		slices.SortFunc(changes, func(a, b struct {
-			Path string
-			Kind int
-		}) int {
-			return strings.Compare(a.Path, b.Path)
-		})
-		f["diff "+id] = fmt.Sprint(changes) // the same for none, however dockerd says it
-	}
-	return f
-}
-
-// inspected leaves out what is the driver's, what a start changes, and what
-// only one of two Dockers says.
-func inspected(t *testing.T, d *dockerd, path string) string {
-	t.Helper()
-	var object map[string]json.RawMessage
-	d.ask(t, path, &object)
-	rest := map[string]json.RawMessage{}
-	for _, key := range []string{"Id", "Created", "Path", "Args", "Image", "Name", "Mounts", "RepoTags", "Parent", "Comment", "Architecture", "Os", "Size", "RootFS"} {
-		if value, ok := object[key]; ok {
-			rest[key] = value
-		}
-	}
-	return encode(t, rest)
-}
-
-func requireSameFacts(t *testing.T, when string, want, got facts) {
-	t.Helper()
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s, docker doesn't show what it did (-before +after):\n%s", when, diff)
-	}
 }

@@ -52,8 +52,7 @@ func TestAdoptPowerCutBefore(t *testing.T) {
 	}
 	h.configure(t, poolOptions...)
 	h.builtIn.start(t)
-	importImage(t, h.builtIn.docker, "busybox", busyboxFiles(t)...)
-	h.builtIn.run(t, append(append([]string{"run", "--name", "kept"}, offline...), "busybox", "sh", "-c", "echo kept >/file")...)
+	h.keepFile(t)
 	h.builtIn.stop(t)
 	shell(t, "sync")
 	h.beginAndLeave(t, "devicemapper becomes dmthin", "adopt")
@@ -76,16 +75,4 @@ func TestAdoptPowerCutAfter(t *testing.T) {
 	h.requireKept(t, h.builtIn)
 	h.builtIn.stop(t)
 	removeRoot(t, h.root)
-}
-
-func (h *adoptHost) requireKept(t *testing.T, d *dockerd) {
-	t.Helper()
-	if got := d.run(t, "diff", "kept"); got != "A /file" {
-		t.Errorf("docker diff says %q", got)
-	}
-	d.run(t, "commit", "kept", "committed")
-	if got := d.foreground(t, "committed", "cat /file"); got != "kept" {
-		t.Errorf("the container's file holds %q", got)
-	}
-	d.run(t, "rmi", "committed")
 }

@@ -25,17 +25,24 @@ func loopPool() rawPool {
 	return rawPool{
 		open: func(t *testing.T, state string) string {
 			t.Helper()
-			shell(t, fmt.Sprintf(`
-metadata=$(losetup --show -f %[1]s/devicemapper/metadata)
-data=$(losetup --show -f %[1]s/devicemapper/data)
-dmsetup create raw-pool --table "0 $(blockdev --getsz $data) thin-pool $metadata $data 128 0 1 skip_block_zeroing"
-echo "$metadata $data" >/run/raw-pool`, state))
-			return "/dev/mapper/raw-pool"
+			devices := shell(t, fmt.Sprintf("losetup --show -f %[1]s/devicemapper/metadata; losetup --show -f %[1]s/devicemapper/data", state))
+			metadata, data, _ := strings.Cut(devices, "\n")
+			return openPool(t, metadata, data)
 		},
 		close: func(t *testing.T) {
 			t.Helper()
-			shell(t, `dmsetup remove --retry raw-pool; losetup -d $(cat /run/raw-pool)`)
+			devices := shell(t, "dmsetup deps -o devname "+rawPoolName+" | grep -o 'loop[0-9]*'")
+			closePool(t)
+			shell(t, "cd /dev; losetup -d "+strings.ReplaceAll(devices, "\n", " "))
 		},
+	}
+}
+
+// devicePool is a pool on two block devices.
+func devicePool(metadata, data string) rawPool {
+	return rawPool{
+		open:  func(t *testing.T, _ string) string { t.Helper(); return openPool(t, metadata, data) },
+		close: closePool,
 	}
 }
 
@@ -44,27 +51,46 @@ func lvmPool(device string) rawPool {
 	return rawPool{open: func(*testing.T, string) string { return device }, close: func(*testing.T) {}}
 }
 
+const rawPoolName = "raw-pool"
+
+func openPool(t *testing.T, metadata, data string) string {
+	t.Helper()
+	shell(t, fmt.Sprintf(`dmsetup create %s --table "0 $(blockdev --getsz %[3]s) thin-pool %[2]s %[3]s 128 0 1 skip_block_zeroing"`, rawPoolName, metadata, data))
+	return "/dev/mapper/" + rawPoolName
+}
+
+func closePool(t *testing.T) {
+	t.Helper()
+	shell(t, "dmsetup remove --retry "+rawPoolName)
+}
+
 // readLayers reads all layers that have a record in the state folder, whole
 // devices.
 func (p rawPool) readLayers(t *testing.T, state string) map[string]tree {
 	t.Helper()
 	pool := p.open(t, state)
 	defer p.close(t)
-	point := t.TempDir()
 	layers := map[string]tree{}
 	for name, r := range readRecordFiles(t, state) {
-		if r.Deleted {
-			continue
+		if !r.Deleted {
+			mountLayer(t, pool, r, "ro,norecovery", func(point string) { layers[name] = readTree(t, point) })
 		}
-		shell(t, fmt.Sprintf(`
-dmsetup create raw-layer --noudevsync --table "0 %d thin %s %d"
-number=$(dmsetup info -c --noheadings -o minor raw-layer | tr -d ' ')
-case $(blkid -p -o value -s TYPE /dev/dm-$number) in xfs) o=ro,norecovery,nouuid ;; *) o=ro,noload ;; esac
-mount -o $o /dev/dm-$number %s`, r.Size/512, pool, r.DeviceID, point))
-		layers[name] = readTree(t, point)
-		shell(t, fmt.Sprintf("umount %s; dmsetup remove --retry --noudevsync raw-layer", point))
 	}
 	return layers
+}
+
+// mountLayer activates and mounts a layer for as long as use takes.
+func mountLayer(t *testing.T, pool string, r recordFile, options string, use func(point string)) {
+	t.Helper()
+	point := t.TempDir()
+	shell(t, fmt.Sprintf(`
+dmsetup create raw-layer --noudevsync --table "0 %d thin %s %d"
+device=/dev/dm-$(dmsetup info -c --noheadings -o minor raw-layer | tr -d ' ')
+options=%s
+[ "$(blkid -p -o value -s TYPE $device)" != xfs ] || options=$options,nouuid
+mount -o $options $device %s`, r.Size/512, pool, r.DeviceID, options, point))
+	use(point)
+	shell(t, fmt.Sprintf("umount %s; dmsetup remove --retry --noudevsync raw-layer", point))
 }
 
 // recordFile is a layer's record as both drivers write it.

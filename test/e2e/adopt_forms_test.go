@@ -1,0 +1,73 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestAdoptWithThePlugin installs the managed plugin while Docker runs on its
+// own driver, as the manual says; a newer Docker then starts on it.
+//
+//vm:once
+func TestAdoptWithThePlugin(t *testing.T) {
+	h := newAdoptHost(t, "adopt-plugin", loopPool(), append(poolOptions[:len(poolOptions):len(poolOptions)], "dm.fs=xfs")...)
+	h.keepFile(t)
+	docker := readFacts(t, h.builtIn)
+	h.builtIn.run(t, "plugin", "create", "dmthin", env.plugin)
+	h.builtIn.run(t, "plugin", "set", "dmthin", "data-root.source="+h.root)
+	h.builtIn.stop(t)
+	if r := h.dmthin(t, "adopt", "--dry-run"); !strings.Contains(strings.Join(r.Notes, "\n"), "plugin is disabled") {
+		t.Errorf("the disabled plugin is not in the notes: %q", r.Notes)
+	}
+	h.builtIn.start(t)
+	h.builtIn.run(t, "plugin", "enable", "dmthin")
+	h.builtIn.stop(t)
+	if r := h.dmthin(t, "adopt", "--yes"); len(r.Notes)+len(r.Findings) > 0 {
+		t.Errorf("adopt says %q, %+v", r.Notes, r.Findings)
+	}
+	h.external.start(t)
+	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
+	h.requireKept(t, h.external)
+	h.external.stop(t)
+	h.dmthin(t, "release", "--yes")
+	h.builtIn.start(t)
+	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
+	h.requireKept(t, h.builtIn)
+	h.builtIn.run(t, "plugin", "rm", "-f", "dmthin")
+	h.builtIn.stop(t)
+}
+
+// TestAdoptRemapped takes over the data of one user namespace, which is a folder
+// in the data-root.
+//
+//vm:last
+func TestAdoptRemapped(t *testing.T) {
+	const remapped = "231072.231072"
+	shell(t, `for file in /etc/subuid /etc/subgid; do echo nobody:231072:65536 >>$file; done`)
+	t.Cleanup(func() { shell(t, `sed -i /nobody:231072/d /etc/subuid /etc/subgid`) })
+	h := stoppedAdoptHost(t, "adopt-remapped", loopPool(), poolOptions...)
+	h.builtIn.Flags = []string{"--userns-remap=nobody"}
+	h.external.Flags = h.builtIn.Flags
+	h.builtIn.start(t)
+	h.keepFile(t)
+	docker := readFacts(t, h.builtIn)
+	h.builtIn.stop(t)
+	if r := h.dmthin(t, "adopt", "--yes"); !strings.Contains(strings.Join(r.Notes, "\n"), "userns-remap") {
+		t.Errorf("adopt doesn't speak of userns-remap: %q", r.Notes)
+	}
+	if _, err := os.Stat(h.root + "/" + remapped + "/dmthin/metadata/base"); err != nil {
+		t.Error(err)
+	}
+	s := h.startDMThin(t)
+	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
+	h.requireKept(t, h.external)
+	s.stop(t)
+	h.dmthin(t, "release", "--yes")
+	h.builtIn.start(t)
+	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
+	h.requireKept(t, h.builtIn)
+	h.builtIn.stop(t)
+}

@@ -1,0 +1,150 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// variedHost makes images in several chains, and containers in all states. It
+// returns how much of the pool was in use before.
+func (h *adoptHost) variedHost(t *testing.T, chain int) (before string) {
+	t.Helper()
+	d := h.builtIn
+	before = spaceUsed(t, d)
+	importImage(t, d.docker, "busybox", busyboxFiles(t)...)
+	importImage(t, d.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
+	many := manyLayers(t, chain)
+	d.runWith(t, nil, bytes.NewReader(savedChain(t, "many", many)), "load", "-q")
+	h.top, h.chain = fmt.Sprintf("many%d", chain), chain
+	d.runWith(t, nil, strings.NewReader("FROM odd\nRUN echo one >/one\nRUN rm /odd/fifo; echo two >/two\nLABEL x=y\n"), "build", "-q", "--network", "none", "-t", "built", "-")
+	d.background(t, "running", "built", "echo here >/here; sleep 1000")
+	d.background(t, "changed", "odd", "mv /odd/owned /odd/moved; rm /odd/setuid; touch /ready; sleep 1000")
+	d.shell(t, "changed", "while [ ! -e /ready ]; do usleep 100000; done")
+	d.run(t, "stop", "changed")
+	d.run(t, append(append([]string{"run", "--name", "sized", "--storage-opt", "size=2G"}, offline...), h.top, "sh", "-c", "df / >/df")...)
+	d.run(t, append(append([]string{"create", "--name", "created"}, offline...), "busybox", "true")...)
+	d.run(t, "commit", "changed", "committed")
+	d.run(t, "stop", "running")
+	return before
+}
+
+// removeBusy removes a container whose device somebody has open, so that its
+// deletion is deferred, and returns its layer.
+func (h *adoptHost) removeBusy(t *testing.T) (layer string) {
+	t.Helper()
+	expectKernel(t, `Deletion of thin device \d+ failed`)
+	h.builtIn.background(t, "busy", "busybox", "sleep 1000")
+	var c containerState
+	h.builtIn.ask(t, "/containers/busy/json", &c)
+	device, err := os.Open("/dev/mapper/" + c.GraphDriver.Data["DeviceName"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer device.Close()
+	h.builtIn.run(t, "rm", "-f", "busy")
+	for name, r := range readRecordFiles(t, filepath.Join(h.root, "devicemapper")) {
+		if r.Deleted {
+			return name
+		}
+	}
+	t.Fatal("no deletion was deferred")
+	return ""
+}
+
+// finishesDeletion finds that the deferred deletion was finished.
+func (h *adoptHost) finishesDeletion(t *testing.T, s *stack, layer string) {
+	t.Helper()
+	eventually(t, 30*time.Second, "the deferred deletion is finished", func() bool {
+		return s.status(t).Pool.DeferredDeleted == 0
+	})
+	if _, there := readRecordFiles(t, filepath.Join(h.root, "dmthin"))[layer]; there {
+		t.Errorf("removed layer %s still has its record", layer)
+	}
+}
+
+// changingLayers are those of the containers that worksOn starts.
+func (h *adoptHost) changingLayers(t *testing.T) (layers []string) {
+	t.Helper()
+	for _, name := range []string{"running", "created"} {
+		layers = append(layers, h.layerOf(t, name))
+	}
+	return layers
+}
+
+// layerOf is the layer that a container writes to.
+func (h *adoptHost) layerOf(t *testing.T, container string) string {
+	t.Helper()
+	id := h.builtIn.container(t, container).ID
+	text, err := os.ReadFile(filepath.Join(h.root, "image/devicemapper/layerdb/mounts", id, "mount-id"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// worksOn uses what there is: starts, changes, commits, builds, removes.
+func (h *adoptHost) worksOn(t *testing.T, d *dockerd, mark string) {
+	t.Helper()
+	d.run(t, "start", "running", "created")
+	if got := d.shell(t, "running", "cat /here"); got != "here" {
+		t.Errorf("the container's file holds %q", got)
+	}
+	d.shell(t, "running", "echo "+mark+" >/made")
+	d.run(t, "commit", "running", "made-"+mark)
+	d.runWith(t, nil, strings.NewReader("FROM made-"+mark+"\nRUN echo above >/above\n"), "build", "-q", "--network", "none", "-t", "above-"+mark, "-")
+	d.run(t, append(append([]string{"run", "--name", "new-" + mark}, offline...), "above-"+mark, "sh", "-c", "cat /made /above >/both")...)
+	if got := d.foreground(t, h.top, "cat /shared"); got != fmt.Sprint(h.chain) {
+		t.Errorf("the image of many layers holds %q", got)
+	}
+	d.run(t, "stop", "running")
+}
+
+// removeAll removes everything; the space comes back.
+func (h *adoptHost) removeAll(t *testing.T, before string) {
+	t.Helper()
+	d := h.builtIn
+	d.run(t, append([]string{"rm", "-f"}, strings.Fields(d.run(t, "ps", "-aq"))...)...)
+	d.run(t, "image", "prune", "-af")
+	eventually(t, time.Minute, "the pool has the space back: "+before, func() bool { return spaceUsed(t, d) == before })
+}
+
+func spaceUsed(t *testing.T, d *dockerd) string {
+	t.Helper()
+	var info struct{ DriverStatus [][2]string }
+	d.ask(t, "/info", &info)
+	for _, row := range info.DriverStatus {
+		if row[0] == "Data Space Used" {
+			return row[1]
+		}
+	}
+	t.Fatal("docker info has no Data Space Used")
+	return ""
+}
+
+// keepFile makes the least that is worth keeping: an image, and a container
+// with a file of its own.
+func (h *adoptHost) keepFile(t *testing.T) {
+	t.Helper()
+	importImage(t, h.builtIn.docker, "busybox", busyboxFiles(t)...)
+	h.builtIn.run(t, append(append([]string{"run", "--name", "kept"}, offline...), "busybox", "sh", "-c", "echo kept >/file")...)
+}
+
+// requireKept finds what keepFile made, and that it can be worked with.
+func (h *adoptHost) requireKept(t *testing.T, d *dockerd) {
+	t.Helper()
+	if got := d.run(t, "diff", "kept"); got != "A /file" {
+		t.Errorf("docker diff says %q", got)
+	}
+	d.run(t, "commit", "kept", "committed")
+	if got := d.foreground(t, "committed", "cat /file"); got != "kept" {
+		t.Errorf("the container's file holds %q", got)
+	}
+	d.run(t, "rmi", "committed")
+}
