@@ -19,7 +19,7 @@ import (
 func TestAdoptLoopLVM(t *testing.T) {
 	before := kernelObjects(t)
 	h := newAdoptHost(t, "adopt-loop", loopPool(), append(poolOptions[:len(poolOptions):len(poolOptions)], "dm.fs=ext4")...)
-	h.thereAndBack(t, 12)
+	h.thereAndBack(t, 8)
 	requireNothingLeft(t, before)
 }
 
