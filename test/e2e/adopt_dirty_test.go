@@ -34,7 +34,7 @@ func TestAdoptBlockDevices(t *testing.T) {
 
 	small := smallFiles(t, h.root, h.config)
 	out, err := h.tryDMThin("adopt", "--yes")
-	if err == nil || !strings.Contains(out, "--accept-loss "+written+"\n") {
+	if err == nil || !strings.Contains(out, "--accept-loss "+written+`"`) {
 		t.Errorf("adopt: %v, %s", err, out)
 	}
 	requireSameFiles(t, "refused", small, smallFiles(t, h.root, h.config))

@@ -46,10 +46,10 @@ func TestAdoptWithThePlugin(t *testing.T) {
 //vm:last
 func TestAdoptRemapped(t *testing.T) {
 	const remapped = "231072.231072"
-	shell(t, `for file in /etc/subuid /etc/subgid; do echo nobody:231072:65536 >>$file; done`)
-	t.Cleanup(func() { shell(t, `sed -i /nobody:231072/d /etc/subuid /etc/subgid`) })
+	shell(t, `echo nobody:231072:65536 >>/etc/subuid; echo nogroup:231072:65536 >>/etc/subgid`)
+	t.Cleanup(func() { shell(t, `sed -i /:231072:/d /etc/subuid /etc/subgid`) })
 	h := stoppedAdoptHost(t, "adopt-remapped", loopPool(), poolOptions...)
-	h.builtIn.Flags = []string{"--userns-remap=nobody"}
+	h.builtIn.Flags = []string{"--userns-remap=nobody:nogroup"}
 	h.external.Flags = h.builtIn.Flags
 	h.builtIn.start(t)
 	h.keepFile(t)
