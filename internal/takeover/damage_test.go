@@ -222,6 +222,18 @@ func TestAnImagesJournalIsNoted(t *testing.T) {
 	}
 }
 
+// Docker doesn't sync its layer store: this is what a power cut leaves of a
+// container that was just made, and what docker itself passes over.
+func TestAContainerThatNamesNoLayerIsNoted(t *testing.T) {
+	h := newDockerHost(t)
+	adopt, _, _ := operations(t)
+	write(t, filepath.Join(h.root, "image/devicemapper/layerdb/mounts/5555/mount-id"), "")
+	p := h.do(t, adopt)
+	if notes := strings.Join(p.Notes, "\n"); len(p.Findings) > 0 || !strings.Contains(notes, "container 5555 names no layer") {
+		t.Errorf("findings %+v, notes %s", p.Findings, notes)
+	}
+}
+
 func TestAGivenUpRecordGoesAside(t *testing.T) {
 	h := newDockerHost(t)
 	adopt, _, _ := operations(t)

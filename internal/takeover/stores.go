@@ -15,6 +15,7 @@ import (
 type stores struct {
 	layers     map[string]string // layer ID: who names it
 	written    map[string]bool   // IDs of the layers that containers write to
+	torn       []string          // what names none: docker doesn't sync these files
 	images     int
 	containers []string // IDs of those of the driver, sorted
 }
@@ -59,6 +60,10 @@ func (s *stores) readLayers(folder, file, owner string) error {
 			return err
 		}
 		layer := strings.TrimSpace(string(id))
+		if layer == "" {
+			s.torn = append(s.torn, owner+short(name))
+			continue
+		}
 		s.layers[layer] = owner + short(name)
 		s.written[layer] = file == mountID
 	}

@@ -125,6 +125,9 @@ func (s *survey) examineStores() {
 			s.find(id, "there is no record of it, but docker's %s is on it: restore %s/%s, or remove what needs it", owner, s.records.dir, id)
 		}
 	}
+	for _, owner := range s.stores.torn {
+		s.note("docker's %s names no layer: a power cut came before that was on disk, and docker passes over it, on either driver", owner)
+	}
 	var unnamed int
 	for id := range s.records.Layers {
 		if _, named := s.stores.layers[id]; !named && id != state.BaseName {

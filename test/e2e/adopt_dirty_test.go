@@ -17,7 +17,7 @@ import (
 //
 //vm:last
 func TestAdoptBlockDevices(t *testing.T) {
-	expectKernel(t, `XFS \(dm-\d+\): User initiated shutdown`)
+	expectKernel(t, `XFS .dm-[0-9]+.: (User initiated shutdown|Log I/O Error .* xfs_fs_goingdown)`)
 	t.Cleanup(func() { blankDisk(t, spareDisk) })
 	shell(t, "vgcreate --yes docker "+spareDisk+"; lvcreate --yes -L 6G -n data docker; lvcreate --yes -L 64M -n metadata docker")
 	const data, metadata = "/dev/docker/data", "/dev/docker/metadata"

@@ -39,7 +39,7 @@ func (h *adoptHost) variedHost(t *testing.T, chain int) (before string) {
 // deletion is deferred, and returns its layer.
 func (h *adoptHost) removeBusy(t *testing.T) (layer string) {
 	t.Helper()
-	expectKernel(t, `Deletion of thin device \d+ failed`)
+	expectKernel(t, `Deletion of thin device [0-9]+ failed`)
 	h.builtIn.background(t, "busy", "busybox", "sleep 1000")
 	var c containerState
 	h.builtIn.ask(t, "/containers/busy/json", &c)
