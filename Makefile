@@ -73,6 +73,10 @@ unit: ## Run the tests that need no root and no particular kernel
 	go test -race ./...
 	cd tools/audit && go test ./...
 
+.PHONY: fuzz
+fuzz: ## Try generated inputs on everything that parses, FUZZTIME=20s each; takes RUN
+	@scripts/fuzz '$(RUN)'
+
 .PHONY: root-test
 root-test: ## Run the tests that need root, loop devices and mounts, on this machine
 	go test -race -count=1 -tags roottest $(rootpackages)
