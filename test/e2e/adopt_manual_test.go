@@ -33,6 +33,7 @@ func TestManualTakeOver(t *testing.T) {
 // onBuiltIn has the host's Docker be one of the built-in driver.
 func (h *manualHost) onBuiltIn(t *testing.T) {
 	t.Helper()
+	expectKernel(t, deferredDeletion)
 	if dir := builtInDocker(t); dir != "" {
 		h.bash(t, "ln -s "+dir+"/* "+h.bin)
 	}

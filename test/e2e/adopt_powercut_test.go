@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -22,11 +23,13 @@ func cutHost(t *testing.T) *adoptHost {
 	return adoptHostAt(t, "adopt-cut", root, filepath.Join(env.data, "adopt-cut.json"), loopPool())
 }
 
-// beginAndLeave runs dmthin and returns as soon as it is at a step. The power
-// is cut then.
+// beginAndLeave runs dmthin and stops it at a step, with others to come. The
+// power is cut then.
 func (h *adoptHost) beginAndLeave(t *testing.T, step string, args ...string) {
 	t.Helper()
 	cmd := exec.Command(env.dmthin, append(args, "--yes", "--data-root", h.root, "--config-file", h.config)...)
+	// In a session of its own the end of this program doesn't wake it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	said, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -37,10 +40,23 @@ func (h *adoptHost) beginAndLeave(t *testing.T, step string, args ...string) {
 	var all strings.Builder
 	for lines := bufio.NewScanner(said); lines.Scan(); {
 		if all.WriteString(lines.Text() + "\n"); strings.Contains(lines.Text(), step) {
+			if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			h.requireHalf(t)
 			return
 		}
 	}
 	t.Fatalf("dmthin %s never came to %q: %s", args, step, all.String())
+}
+
+// requireHalf finds that there is something to finish.
+func (h *adoptHost) requireHalf(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(h.config)
+	if err != nil || !strings.Contains(string(text), "unfinished-") {
+		t.Fatalf("the operation was not cut in the middle: daemon.json is %s, %v", text, err)
+	}
 }
 
 //vm:once
@@ -55,20 +71,22 @@ func TestAdoptPowerCutBefore(t *testing.T) {
 	h.keepFile(t)
 	h.builtIn.stop(t)
 	shell(t, "sync")
-	h.beginAndLeave(t, "devicemapper becomes dmthin", "adopt")
+	h.beginAndLeave(t, "image/devicemapper becomes", "adopt")
 }
 
 func TestAdoptPowerCutBetween(t *testing.T) {
 	h := cutHost(t)
+	h.requireHalf(t)
 	h.dmthin(t, "adopt", "--yes")
 	s := h.startDMThin(t)
 	h.requireKept(t, h.external)
 	s.stop(t)
-	h.beginAndLeave(t, "dmthin becomes devicemapper", "adopt", "--undo")
+	h.beginAndLeave(t, "image/dmthin becomes", "adopt", "--undo")
 }
 
 func TestAdoptPowerCutAfter(t *testing.T) {
 	h := cutHost(t)
+	h.requireHalf(t)
 	h.builtIn.killAtEnd(t)
 	h.dmthin(t, "adopt", "--undo", "--yes")
 	h.builtIn.start(t)

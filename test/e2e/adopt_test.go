@@ -78,7 +78,7 @@ func (h *adoptHost) thereAndBack(t *testing.T, chain int) {
 	deleted := h.removeBusy(t)
 	h.refusesWhileDockerRuns(t)
 	h.builtIn.stop(t)
-	layers := h.readLayers(t, "devicemapper")
+	layers := h.readLayers(t)
 	h.adoptWithCare(t)
 
 	s := h.startDMThin(t)
@@ -88,20 +88,20 @@ func (h *adoptHost) thereAndBack(t *testing.T, chain int) {
 		t.Errorf("dmthin check: %s", out)
 	}
 	h.worksOn(t, h.external, "dmthin")
+	h.buildsOn(t, h.external, "made-dmthin")
 	docker = readFacts(t, h.external)
 	s.stop(t)
 	h.dmthin(t, "adopt", "--commit")
-	layers = h.requireUntouched(t, "under dmthin", "dmthin", layers, changing)
 
 	h.dmthin(t, "release", "--yes")
 	h.builtIn.start(t)
 	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
-	if got := h.builtIn.foreground(t, "made-dmthin", "cat /made"); got != "dmthin" {
-		t.Errorf("the image made under dmthin holds %q", got)
+	if got := h.builtIn.foreground(t, "above-made-dmthin", "cat /made /above"); got != "dmthin\nabove" {
+		t.Errorf("the image built under dmthin holds %q", got)
 	}
 	h.worksOn(t, h.builtIn, "devicemapper")
 	h.builtIn.stop(t)
-	h.requireUntouched(t, "released", "devicemapper", layers, changing)
+	h.requireUntouched(t, layers, h.readLayers(t), changing)
 	h.builtIn.start(t)
 	h.removeAll(t, space)
 	h.builtIn.stop(t)
@@ -131,33 +131,32 @@ func (h *adoptHost) refusesWhileDockerRuns(t *testing.T) {
 	}
 }
 
-// readLayers reads all layers of a driver while no dockerd runs.
-func (h *adoptHost) readLayers(t *testing.T, driver string) map[string]tree {
+// readLayers reads all layers while the data is the built-in driver's, and
+// nothing runs.
+func (h *adoptHost) readLayers(t *testing.T) map[string]tree {
 	t.Helper()
-	return h.raw.readLayers(t, filepath.Join(h.root, driver))
+	return h.raw.readLayers(t, filepath.Join(h.root, "devicemapper"))
 }
 
-// requireUntouched compares every file of every layer with what it was, but for
-// layers of containers that ran since. It returns all layers there are now.
-func (h *adoptHost) requireUntouched(t *testing.T, when, driver string, before map[string]tree, changing []string) map[string]tree {
+// requireUntouched compares every file of every layer with what it was before
+// both drivers worked on it, but for layers of containers that ran since.
+func (h *adoptHost) requireUntouched(t *testing.T, before, after map[string]tree, changing []string) {
 	t.Helper()
-	now := h.readLayers(t, driver)
 	want, got := map[string]tree{}, map[string]tree{}
 	for name, layer := range before {
 		want[name] = layer
-		if layer, ok := now[name]; ok {
+		if layer, ok := after[name]; ok {
 			got[name] = layer
 		}
 	}
 	for _, name := range changing {
 		if _, ok := got[name]; !ok {
-			t.Errorf("%s: container's layer %s is gone", when, name)
+			t.Errorf("container's layer %s is gone", name)
 		}
 		delete(want, name)
 		delete(got, name)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("%s, layers differ (-before +after):\n%s", when, diff)
+		t.Errorf("layers differ (-before +after):\n%s", diff)
 	}
-	return now
 }
