@@ -140,15 +140,14 @@ func (h *adoptHost) keepFile(t *testing.T) {
 	h.builtIn.run(t, append(append([]string{"run", "--name", "kept"}, offline...), "busybox", "sh", "-c", "echo kept >/file")...)
 }
 
-// requireKept finds what keepFile made, and that it can be worked with.
+// requireKept finds what keepFile made, and that it still runs.
 func (h *adoptHost) requireKept(t *testing.T, d *dockerd) {
 	t.Helper()
 	if got := d.run(t, "diff", "kept"); got != "A /file" {
 		t.Errorf("docker diff says %q", got)
 	}
-	d.run(t, "commit", "kept", "committed")
-	if got := d.foreground(t, "committed", "cat /file"); got != "kept" {
-		t.Errorf("the container's file holds %q", got)
+	if got := d.run(t, "cp", "kept:/file", "-"); !strings.Contains(got, "\x00kept\n") {
+		t.Errorf("the container's file: %q", got)
 	}
-	d.run(t, "rmi", "committed")
+	d.run(t, "start", "--attach", "kept")
 }
