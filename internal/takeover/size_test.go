@@ -13,6 +13,7 @@ import (
 // same reads and writes.
 func TestWhatItTakesDoesNotGrowWithTheData(t *testing.T) {
 	const gigabyte = 1 << 30 / blockSize
+	const slack = 64 << 10 // the tests' own; the mappings of 99 GB take 25 MB
 	adopt, _, _ := operations(t)
 	var took [2]cost
 	for n, blocks := range []int{gigabyte, 100 * gigabyte} {
@@ -22,10 +23,10 @@ func TestWhatItTakesDoesNotGrowWithTheData(t *testing.T) {
 	}
 	small, large := took[0], took[1]
 	t.Logf("1 GB: %+v; 100 GB: %+v", small, large)
-	if large.written > small.written+small.written/10 {
+	if large.written > small.written+slack {
 		t.Errorf("it wrote %d bytes for 1 GB, %d for 100 GB", small.written, large.written)
 	}
-	if large.read > small.read+small.read/10 {
+	if large.read > small.read+slack {
 		t.Errorf("it read %d bytes for 1 GB, %d for 100 GB", small.read, large.read)
 	}
 	if large.time > 5*small.time+300*time.Millisecond {
