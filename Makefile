@@ -64,9 +64,18 @@ test: test-deps ## Run everything that a change needs before it lands (as root)
 lint: ## Check formatting, Go code, import rules and shell scripts
 	@scripts/lint
 
+.PHONY: audit
+audit: plugin ## Look for known vulnerabilities, check licences, write build/sbom.cdx.json
+	@scripts/audit
+
 .PHONY: unit
 unit: ## Run the tests that need no root and no particular kernel
 	go test -race ./...
+	cd tools/audit && go test ./...
+
+.PHONY: fuzz
+fuzz: ## Try generated inputs on everything that parses, FUZZTIME=20s each; takes RUN
+	@scripts/fuzz '$(RUN)'
 
 .PHONY: root-test
 root-test: ## Run the tests that need root, loop devices and mounts, on this machine

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -32,8 +33,15 @@ func (p *Percent) UnmarshalText(text []byte) error {
 		return nil
 	}
 	v, err := strconv.ParseFloat(string(text), 64)
+	if err != nil {
+		return err
+	}
+	// No comparison with NaN says anything: unknown is what it means.
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		v = -1
+	}
 	*p = Percent(v)
-	return err
+	return nil
 }
 
 // List is a list of a report: tags, for instance.

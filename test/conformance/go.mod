@@ -2,6 +2,8 @@ module github.com/dmthin/dmthin/test/conformance
 
 go 1.26.0
 
+toolchain go1.26.11
+
 require (
 	github.com/docker/docker v24.0.9+incompatible
 	github.com/moby/sys/mountinfo v0.6.2

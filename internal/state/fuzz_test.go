@@ -1,0 +1,51 @@
+package state
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func FuzzRecordIsReadWholeOrNamed(f *testing.F) {
+	f.Add("layer", []byte(`{"device_id":2,"size":10737418240,"transaction_id":3,"initialized":false,"deleted":false}`))
+	f.Add("layer-deleted-7", []byte(`{"device_id":7,"size":1,"transaction_id":9,"deleted":true}`))
+	f.Add("base", []byte(`{"device_id":1,"size":1,"initialized":true,"root":"..","stage":"applying"}`))
+	f.Add("layer", []byte(`{"device_id":16777216,"size":-1}`))
+	f.Add("layer", []byte(`{"device_id":2,"size":1}{"device_id":3}`))
+	f.Add("layer", []byte("\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, name string, content []byte) {
+		if (CheckName(name) != nil && !IsTombstone(name) && name != BaseName) || strings.ContainsAny(name, "/\x00") ||
+			len(name) > 200 || strings.HasPrefix(name, ".") {
+			t.Skip("no name that a record can have")
+		}
+		dir := t.TempDir()
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		path := filepath.Join(dir, "metadata", name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, err := s.Load()
+		if err != nil {
+			t.Fatalf("one bad record stops all: %v", err)
+		}
+		total := len(found.Layers) + len(found.Tombstones) + len(found.Damaged)
+		if total != 1 {
+			t.Errorf("one file gives %+v", found)
+		}
+		for _, r := range found.Layers {
+			if r.DeviceID > MaxDeviceID || r.Size <= 0 || strings.Contains(r.RootDir(), "/") || r.RootDir() == ".." {
+				t.Errorf("taken: %+v", r)
+			}
+		}
+		var damaged *DamagedError
+		if err, ok := found.Damaged[name]; ok && (!errors.As(err, &damaged) || !strings.Contains(err.Error(), path)) {
+			t.Errorf("the error does not name the file: %v", err)
+		}
+	})
+}
