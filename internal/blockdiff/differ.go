@@ -3,6 +3,7 @@ package blockdiff
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/sirupsen/logrus"
 
@@ -21,15 +22,17 @@ type Metadata interface {
 type Layer struct {
 	Dir    string // where its files are
 	Device uint32 // its thin device in the pool
-	// Settled says that the device holds all that the files show: the filesystem
-	// was clean when it was mounted, and is mounted for reading only.
-	Settled bool
 }
+
+// Still calls look while the devices of both layers hold all that their files
+// show, and nobody can change them.
+type Still func(ctx context.Context, look func() error) error
 
 // Config says what a Differ works on.
 type Config struct {
-	Metadata   Metadata
-	DataDevice string // the pool's
+	Metadata Metadata
+	// DataDevice finds the pool's.
+	DataDevice func(context.Context) (string, error)
 	Log        *logrus.Entry
 	Observe    func(Outcome) // told of every comparison
 }
@@ -47,11 +50,11 @@ func New(cfg Config) *Differ {
 
 // Changes returns what diff.Changes returns for the two folders. A parent
 // without Dir stands for none.
-func (d *Differ) Changes(ctx context.Context, layer, parent Layer) ([]diff.Change, error) {
+func (d *Differ) Changes(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, error) {
 	if parent.Dir == "" {
 		return diff.Changes(ctx, layer.Dir, "")
 	}
-	changes, err := d.byBlocks(ctx, layer, parent)
+	changes, err := d.byBlocks(ctx, layer, parent, still)
 	if err == nil {
 		d.cfg.Observe(Outcome{Method: Blocks})
 		return changes, nil
@@ -65,17 +68,13 @@ func (d *Differ) Changes(ctx context.Context, layer, parent Layer) ([]diff.Chang
 	return diff.Changes(ctx, layer.Dir, parent.Dir)
 }
 
-// errUnsettled and errMany are preconditions, and no trouble.
 var (
-	errUnsettled = errors.New("a layer is mounted for writing")
-	errMany      = errors.New("so much differs that looking at everything is as fast")
+	errMany = errors.New("so much differs that looking at everything is as fast")
+	errBusy = errors.New("the layers could not be held still")
 )
 
-func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer) ([]diff.Change, error) {
-	if !layer.Settled || !parent.Settled {
-		return nil, errUnsettled
-	}
-	found, err := d.scan(ctx, parent.Device, layer.Device)
+func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, error) {
+	found, err := d.look(ctx, layer, parent, still)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +86,20 @@ func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer) ([]diff.Chan
 		suspects[i.Number] = names(i)
 	}
 	return diff.ChangesAmong(ctx, layer.Dir, parent.Dir, suspects)
+}
+
+// look scans the layers while they are held still.
+func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (found inodescan.Result, err error) {
+	looked := false
+	held := still(ctx, func() error {
+		looked = true
+		found, err = d.scan(ctx, parent.Device, layer.Device)
+		return nil
+	})
+	if held != nil && !looked {
+		return found, fmt.Errorf("%w: %w", errBusy, held)
+	}
+	return found, errors.Join(err, held)
 }
 
 // names is how many names lead to an inode. A folder's links are those of its

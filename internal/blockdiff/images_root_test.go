@@ -68,7 +68,7 @@ func (m *images) path(id uint32) string  { return filepath.Join(m.dir, fmt.Sprin
 func (m *images) mount(id uint32) string { return m.path(id) + ".mnt" }
 
 func (m *images) layer(id uint32) Layer {
-	return Layer{Dir: filepath.Join(m.mount(id), "rootfs"), Device: id, Settled: true}
+	return Layer{Dir: filepath.Join(m.mount(id), "rootfs"), Device: id}
 }
 
 // use mounts a layer and calls do with its folder.
@@ -141,7 +141,7 @@ func (m *images) compare(t *testing.T, after, before uint32) (outcome Outcome, c
 	d := &Differ{Config{Log: logrus.NewEntry(log), Observe: func(o Outcome) { outcome = o }}, m.scan}
 	m.use(t, before, true, func(string) {
 		m.use(t, after, true, func(string) {
-			got, err := d.Changes(t.Context(), m.layer(after), m.layer(before))
+			got, err := d.Changes(t.Context(), m.layer(after), m.layer(before), unheld)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -157,6 +157,9 @@ func (m *images) compare(t *testing.T, after, before uint32) (outcome Outcome, c
 	})
 	return outcome, changes
 }
+
+// unheld is a Still for layers that nobody writes to.
+func unheld(_ context.Context, look func() error) error { return look() }
 
 // fill makes the layer that others are snapshots of.
 func (m *images) fill(t *testing.T, id uint32, seed uint64, operations int) {

@@ -21,7 +21,7 @@ type Reason string
 
 // The reasons.
 const (
-	Writable    Reason = "writable"    // a layer is mounted for writing
+	Busy        Reason = "busy"        // a layer is in use in a way that rules out a look at its device
 	Many        Reason = "many"        // too large a share of the layer differs
 	Unclean     Reason = "unclean"     // a filesystem has changes in its journal only
 	Unsupported Reason = "unsupported" // a filesystem, or a feature of it, is not known
@@ -29,6 +29,9 @@ const (
 	Damaged     Reason = "damaged"     // the pool's or a filesystem's metadata make no sense
 	Failed      Reason = "failed"      // something could not be read
 )
+
+// Reasons are all of them.
+var Reasons = []Reason{Busy, Many, Unclean, Unsupported, Unrelated, Damaged, Failed}
 
 // Outcome tells how a comparison went.
 type Outcome struct {
@@ -42,7 +45,7 @@ func reasonOf(err error) Reason {
 		err    error
 		reason Reason
 	}{
-		{errUnsettled, Writable},
+		{errBusy, Busy},
 		{errMany, Many},
 		{inodescan.ErrUnclean, Unclean},
 		{inodescan.ErrUnsupported, Unsupported},

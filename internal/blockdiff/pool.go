@@ -16,7 +16,7 @@ const maxChanged = 1 << 18
 // pool compares thin devices by what the pool stores of them.
 type pool struct {
 	metadata   Metadata
-	dataDevice string
+	dataDevice func(context.Context) (string, error)
 }
 
 // scan finds the inodes in which the device after differs from before. The
@@ -33,7 +33,11 @@ func (p pool) scan(ctx context.Context, before, after uint32) (_ inodescan.Resul
 		return inodescan.Result{}, err
 	}
 	defer func() { err = errors.Join(err, metadata.Close()) }()
-	data, err := openDirect(p.dataDevice)
+	device, err := p.dataDevice(ctx)
+	if err != nil {
+		return inodescan.Result{}, err
+	}
+	data, err := openDirect(device)
 	if err != nil {
 		return inodescan.Result{}, fmt.Errorf("open the pool's data device: %w", err)
 	}
