@@ -17,10 +17,11 @@ type diffObserver func(method, reason string)
 // differ is package blockdiff as the layer store sees it.
 type differ struct{ *blockdiff.Differ }
 
-func newDiffer(pool *thinpool.Pool, metadata *poolMetadata, observe diffObserver, log *logrus.Entry) differ {
+func newDiffer(pool *thinpool.Pool, metadata *poolMetadata, observe diffObserver, verify float64, log *logrus.Entry) differ {
 	return differ{blockdiff.New(blockdiff.Config{
 		Metadata:   metadata,
 		DataDevice: pool.DataDevice,
+		Verify:     verify,
 		Log:        log,
 		Observe:    func(o blockdiff.Outcome) { observe(string(o.Method), string(o.Reason)) },
 	})}

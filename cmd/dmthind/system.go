@@ -17,7 +17,7 @@ import (
 )
 
 // newSystem puts together what the layer store stands on.
-func newSystem(pool *thinpool.Pool, metadataDevice string, observe diffObserver, log *logrus.Entry) layer.System {
+func newSystem(pool *thinpool.Pool, metadataDevice string, observe diffObserver, verify float64, log *logrus.Entry) layer.System {
 	metadata := &poolMetadata{pool: pool, device: metadataDevice, turn: make(chan struct{}, 1)}
 	return layer.System{
 		Pool:      pool,
@@ -27,7 +27,7 @@ func newSystem(pool *thinpool.Pool, metadataDevice string, observe diffObserver,
 		Mounter:   kernelFS{},
 		Formatter: kernelFS{},
 		Resizer:   kernelFS{},
-		Differ:    newDiffer(pool, metadata, observe, log),
+		Differ:    newDiffer(pool, metadata, observe, verify, log),
 		Archiver:  archive{},
 		Metadata:  metadata,
 		Trimmer:   trimmer{pool},

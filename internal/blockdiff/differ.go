@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/sirupsen/logrus"
 
@@ -33,8 +34,10 @@ type Config struct {
 	Metadata Metadata
 	// DataDevice finds the pool's.
 	DataDevice func(context.Context) (string, error)
-	Log        *logrus.Entry
-	Observe    func(Outcome) // told of every comparison
+	// Verify is the share of comparisons, 0 to 1, in which the walk is asked too.
+	Verify  float64
+	Log     *logrus.Entry
+	Observe func(Outcome) // told of every comparison
 }
 
 // Differ compares layers of one pool. It may be used by many goroutines at once.
@@ -55,6 +58,9 @@ func (d *Differ) Changes(ctx context.Context, layer, parent Layer, still Still) 
 		return diff.Changes(ctx, layer.Dir, "")
 	}
 	changes, err := d.byBlocks(ctx, layer, parent, still)
+	if err == nil && rand.Float64() < d.cfg.Verify { //nolint:gosec // a share, no secret
+		return d.verified(ctx, layer, parent, changes)
+	}
 	if err == nil {
 		d.cfg.Observe(Outcome{Method: Blocks})
 		return changes, nil

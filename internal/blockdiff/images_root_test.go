@@ -1,4 +1,4 @@
-//go:build roottest
+//go:build roottest && !dmtest
 
 package blockdiff
 
@@ -179,6 +179,8 @@ var kinds = []struct {
 	{filesystem.Ext4, 64 << 20, 64 << 10, []string{"-b", "1024", "-I", "128"}},
 	{filesystem.Ext4, 256 << 20, 64 << 10, []string{"-O", "inline_data,^flex_bg,ea_inode", "-N", "4000"}},
 	{filesystem.Ext4, 64 << 20, 64 << 10, []string{"-O", "^metadata_csum,^64bit"}},
+	{filesystem.XFS, 300 << 20, 64 << 10, nil},
+	{filesystem.XFS, 300 << 20, 512 << 10, []string{"-i", "size=1024", "-m", "rmapbt=1,reflink=0"}},
 }
 
 // chain makes layers on one another with random changes and compares each with

@@ -28,15 +28,16 @@ const (
 	Unrelated   Reason = "unrelated"   // the filesystems are laid out differently
 	Damaged     Reason = "damaged"     // the pool's or a filesystem's metadata make no sense
 	Failed      Reason = "failed"      // something could not be read
+	Mismatch    Reason = "mismatch"    // both were done, and the walk found something else
 )
 
-// Reasons are all of them.
-var Reasons = []Reason{Busy, Many, Unclean, Unsupported, Unrelated, Damaged, Failed}
+// Verified says of a comparison by blocks that the walk found the same.
+const Verified Reason = "verified"
 
 // Outcome tells how a comparison went.
 type Outcome struct {
 	Method Method
-	Reason Reason // of a Walk
+	Reason Reason // of a Walk; else Verified or empty
 }
 
 // reasonOf sorts errors.
@@ -47,6 +48,7 @@ func reasonOf(err error) Reason {
 	}{
 		{errBusy, Busy},
 		{errMany, Many},
+		{inodescan.ErrTooMuch, Many},
 		{inodescan.ErrUnclean, Unclean},
 		{inodescan.ErrUnsupported, Unsupported},
 		{inodescan.ErrUnrelated, Unrelated},

@@ -196,7 +196,7 @@ func TestRandomThinLayersGiveTheChangesOfTheWalk(t *testing.T) {
 	for _, k := range []struct {
 		fs        filesystem.Type
 		blockSize int64
-	}{{filesystem.Ext4, 64 << 10}, {filesystem.Ext4, 512 << 10}} {
+	}{{filesystem.Ext4, 64 << 10}, {filesystem.Ext4, 512 << 10}, {filesystem.XFS, 64 << 10}} {
 		t.Run(fmt.Sprint(k.fs, k.blockSize>>10, "K"), func(t *testing.T) { testChain(t, k.fs, k.blockSize, uint64(k.blockSize)) })
 	}
 }

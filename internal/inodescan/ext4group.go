@@ -3,6 +3,7 @@ package inodescan
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // A block group's descriptor (Documentation/filesystems/ext4/group_descr.rst).
@@ -23,17 +24,25 @@ type group struct {
 	empty  bool  // no inode is in use
 }
 
-// readGroups reads all descriptors. They follow the superblock's block.
+// readGroups reads all descriptors. They follow the superblock's block. Memory is
+// taken as they come: how many there should be is only the superblock's word.
 func (fs *ext4) readGroups() ([]group, error) {
-	raw, err := readPart(fs.device, (fs.firstBlock+1)*fs.blockSize, int(fs.groups*fs.descriptorSize))
-	if err != nil {
-		return nil, fmt.Errorf("read group descriptors: %w", err)
-	}
-	groups := make([]group, fs.groups)
-	for i := range groups {
-		if groups[i], err = fs.parseGroup(raw[int64(i)*fs.descriptorSize:][:fs.descriptorSize]); err != nil {
-			return nil, fmt.Errorf("group %d: %w", i, err)
+	var groups []group
+	start := (fs.firstBlock + 1) * fs.blockSize
+	for left := fs.groups; left > 0; {
+		n := min(left, fs.blockSize/fs.descriptorSize)
+		raw, err := readPart(fs.device, start+(fs.groups-left)*fs.descriptorSize, int(n*fs.descriptorSize))
+		if err != nil {
+			return nil, fmt.Errorf("read group descriptors: %w", err)
 		}
+		for d := range slices.Chunk(raw, int(fs.descriptorSize)) {
+			g, err := fs.parseGroup(d)
+			if err != nil {
+				return nil, fmt.Errorf("group %d: %w", len(groups), err)
+			}
+			groups = append(groups, g)
+		}
+		left -= n
 	}
 	return groups, nil
 }

@@ -52,7 +52,10 @@ func Scan(ctx context.Context, before, after io.ReaderAt, changed []Extent) (Res
 	if isExt4(head) {
 		return scanExt4(ctx, before, after, changed)
 	}
-	return Result{}, fmt.Errorf("%w: it is not ext4", ErrUnsupported)
+	if isXFS(head) {
+		return scanXFS(ctx, before, after, changed)
+	}
+	return Result{}, fmt.Errorf("%w: it is neither ext4 nor xfs", ErrUnsupported)
 }
 
 // superblockEnd is where the last of the superblocks known here ends.

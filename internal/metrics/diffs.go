@@ -2,12 +2,11 @@ package metrics
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// diffs is told apart by how the layers were compared and, for the slowest way,
-// by why.
+// newDiffs tells comparisons apart by how they were done, and by why so.
 func newDiffs() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "diffs_total",
-		Help: "Comparisons of a layer with its parent, by how it was done: names and blocks follow the number of changes, walk looks at every file. reason says why it was a walk.",
+		Help: "Comparisons of a layer with its parent, by method: blocks looks at what differs in the pool, walk at every file. reason says why it was a walk, or that a walk verified it.",
 	}, []string{"method", "reason"})
 }
 
