@@ -192,6 +192,7 @@ func testChain(t *testing.T, fs filesystem.Type, blockSize int64, seed uint64) {
 	}
 }
 
+//vm:once
 func TestRandomThinLayersGiveTheChangesOfTheWalk(t *testing.T) {
 	for _, k := range []struct {
 		fs        filesystem.Type
