@@ -89,7 +89,7 @@ func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still)
 	}
 	suspects := make(diff.Suspects, len(found.Inodes))
 	for _, i := range found.Inodes {
-		suspects[i.Number] = names(i)
+		suspects[i.Number] = struct{}{}
 	}
 	return diff.ChangesAmong(ctx, layer.Dir, parent.Dir, suspects)
 }
@@ -106,13 +106,4 @@ func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (fo
 		return found, fmt.Errorf("%w: %w", errBusy, held)
 	}
 	return found, errors.Join(err, held)
-}
-
-// names is how many names lead to an inode. A folder's links are those of its
-// subfolders, too.
-func names(i inodescan.Inode) int {
-	if i.Dir && i.Links > 0 {
-		return 1
-	}
-	return int(i.Links)
 }

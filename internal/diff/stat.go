@@ -30,9 +30,6 @@ func (s *stat) modified() time.Time {
 	return time.Unix(s.Mtime.Sec, int64(s.Mtime.Nsec))
 }
 
-// direntKind is the type as folders record it (DT_*).
-func (s *stat) direntKind() byte { return byte(s.format() >> 12) }
-
 // hasHoles reports whether fewer blocks are allocated than the length needs.
 func (s *stat) hasHoles() bool { return s.Blocks*512 < s.Size }
 

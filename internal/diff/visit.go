@@ -7,8 +7,7 @@ type visitor struct {
 	walk    *walk
 	buf     []byte
 	changes []Change
-	found   []*folder      // subfolders of the folder being visited
-	met     map[uint64]int // names of suspects
+	found   []*folder // subfolders of the folder being visited
 }
 
 // visit compares one folder. A folder of the layer that is gone by now has
@@ -35,7 +34,6 @@ func (v *visitor) visit(f *folder) error {
 		}
 		defer closeFD(pair.parent.fd)
 	}
-	v.meet(names)
 	return pair.compare(names, before)
 }
 
@@ -64,10 +62,7 @@ func (v *visitor) pair(f *folder, path string) *folderPair {
 			v.changes = append(v.changes, Change{Path: prefix + name, Kind: kind})
 		},
 		descend: func(e dirent, is relation) {
-			if is == isOneNode && v.walk.nothingBelow(e.inode) {
-				return
-			}
-			v.found = append(v.found, &folder{up: f, name: e.name, inode: e.inode, is: is})
+			v.found = append(v.found, &folder{up: f, name: e.name, is: is})
 		},
 	}
 }

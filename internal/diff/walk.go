@@ -28,10 +28,9 @@ func Changes(ctx context.Context, layer, parent string) ([]Change, error) {
 // folder is a folder of the layer still to be compared. Only names are kept, so
 // that the queue stays small in deep trees.
 type folder struct {
-	up    *folder
-	name  string
-	inode uint64
-	is    relation
+	up   *folder
+	name string
+	is   relation
 }
 
 // path returns the folder's path relative to the layer.
@@ -66,18 +65,16 @@ type walk struct {
 	ctx           context.Context
 	layer, parent tree
 	suspects      Suspects // nil: everything may differ
-	places        Places   // nil: folders are listed
 
 	mu      sync.Mutex // protects everything below
 	wake    sync.Cond
 	pending []*folder
 	busy    int // folders taken from pending and not done
 	found   []Change
-	met     map[uint64]int // names of suspects met, kept only with places
 }
 
 func newWalk(ctx context.Context, layer, parent string) *walk {
-	w := &walk{ctx: ctx, layer: tree{layer, -1}, parent: tree{parent, -1}, met: map[uint64]int{}}
+	w := &walk{ctx: ctx, layer: tree{layer, -1}, parent: tree{parent, -1}}
 	w.wake.L = &w.mu
 	return w
 }
@@ -100,14 +97,12 @@ func (w *walk) open() (top *folder, err error) {
 	if w.layer.fd, err = openTop(w.layer.path); err != nil {
 		return nil, err
 	}
-	s, err := lstatAt(w.layer.fd, "")
+	if w.parent.path == "" {
+		return &folder{is: isNew}, nil
+	}
+	after, err := lstatAt(w.layer.fd, "")
 	if err != nil {
 		return nil, fmt.Errorf("stat layer folder %s: %w", w.layer.path, err)
-	}
-	top = &folder{inode: s.Ino, is: isNew}
-	w.met[s.Ino]++
-	if w.parent.path == "" {
-		return top, nil
 	}
 	if w.parent.fd, err = openTop(w.parent.path); err != nil {
 		return nil, err
@@ -116,17 +111,10 @@ func (w *walk) open() (top *folder, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("stat layer folder %s: %w", w.parent.path, err)
 	}
-	top.is = isBoth
-	if s.Ino == before.Ino && !w.suspects.has(s.Ino) {
-		top.is = isOneNode
+	if after.Ino == before.Ino && !w.suspects.has(after.Ino) {
+		return &folder{is: isOneNode}, nil
 	}
-	return top, nil
-}
-
-// nothingBelow reports whether a folder that doesn't differ has nothing below it
-// that might.
-func (w *walk) nothingBelow(inode uint64) bool {
-	return w.places != nil && len(w.places[inode]) == 0
+	return &folder{is: isBoth}, nil
 }
 
 func (w *walk) close() {
@@ -155,7 +143,7 @@ func (w *walk) run(top *folder) error {
 // work compares folders until there are none left. The last in goes first,
 // which keeps the stack as small as a walk by one worker would.
 func (w *walk) work(ctx context.Context) error {
-	v := visitor{walk: w, buf: make([]byte, direntBuffer), met: map[uint64]int{}}
+	v := visitor{walk: w, buf: make([]byte, direntBuffer)}
 	for {
 		f := w.take(ctx)
 		if f == nil {
@@ -171,9 +159,6 @@ func (w *walk) work(ctx context.Context) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.found = append(w.found, v.changes...)
-	for inode, names := range v.met {
-		w.met[inode] += names
-	}
 	return ctx.Err()
 }
 
