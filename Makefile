@@ -82,6 +82,12 @@ root-test: ## Run the tests that need root, loop devices and mounts, on this mac
 	go test -race -count=1 -tags roottest $(rootpackages)
 rootpackages = $(shell grep -rl --include='*_test.go' '^//go:build.*roottest' plugin internal cmd test | xargs -n1 dirname | sort -u | sed 's,^,./,')
 
+# Layers whose blocks and whose files must tell the same: make fuzz-diff FUZZDIFF=2h
+FUZZDIFF ?= 10m
+.PHONY: fuzz-diff
+fuzz-diff: ## Compare random layers by blocks and by files for FUZZDIFF=10m (as root)
+	go test -tags roottest -count=1 -timeout 0 -v -run '^TestFuzz$$' ./internal/blockdiff -fuzzfor $(FUZZDIFF)
+
 .PHONY: vm-image
 vm-image: ## Build the virtual machines' images, where they are not cached
 	@go run ./test/vm image

@@ -257,7 +257,7 @@ func TestALiveSocketIsNotTakenOver(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", trim: "0", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
+	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", trim: "0", verifyDiff: "0%", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
 		t.Errorf("serve = %v", err)
 	}
 }

@@ -96,7 +96,7 @@ func (d *driver) Init(ctx context.Context, req plugin.InitRequest) error {
 
 func (d *driver) open(ctx context.Context, req plugin.InitRequest) error {
 	// dockerd may close the connection, the pool must still end up whole.
-	i, err := openInstance(context.WithoutCancel(ctx), d.set, req, d.log)
+	i, err := openInstance(context.WithoutCancel(ctx), d.set, req, d.metrics.ObserveDiff, d.log)
 	d.mu.Lock()
 	d.instance, d.failure = i, err
 	d.mu.Unlock()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,8 +37,10 @@ type settings struct {
 	logFormat   string
 	metrics     string
 	trim        string
+	verifyDiff  string
 
 	trimInterval time.Duration // of trim
+	verifyShare  float64       // of verifyDiff, 0 to 1
 }
 
 // stateDir is where records and loop files lie.
@@ -103,7 +107,17 @@ where its data lives and which dm.* options to use.`,
 	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "text or json; also DMTHIN_LOG_FORMAT")
 	f.StringVar(&set.metrics, "metrics-address", os.Getenv("DMTHIN_METRICS_ADDRESS"), "`host:port` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only); also DMTHIN_METRICS_ADDRESS")
 	f.StringVar(&set.trim, "trim-interval", env("DMTHIN_TRIM_INTERVAL", "168h"), "`time` between two rounds that give space which running containers have freed back to the pool, 0 for never; also DMTHIN_TRIM_INTERVAL")
+	f.StringVar(&set.verifyDiff, "verify-diff", env("DMTHIN_VERIFY_DIFF", "0%"), "`share` of the comparisons of layers to be done in the slow way too, as a check on the fast one; also DMTHIN_VERIFY_DIFF")
 	return cmd
+}
+
+// parseShare reads a percentage, with or without its sign.
+func parseShare(text string) (float64, error) {
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !(percent >= 0 && percent <= 100) {
+		return 0, fmt.Errorf("--verify-diff %q: use a percentage such as 5%%, from 0%% to 100%%", text)
+	}
+	return percent / 100, nil
 }
 
 // parseTrimInterval reads the flag, whose default is that of systemd's

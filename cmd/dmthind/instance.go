@@ -28,6 +28,8 @@ type instance struct {
 	deferred     deferral
 	stateDir     string
 	udevSync     bool
+	observeDiff  diffObserver
+	verifyShare  float64
 	trimInterval time.Duration // 0: never
 	log          *logrus.Entry
 
@@ -43,8 +45,8 @@ type instance struct {
 
 // openInstance opens records, devices, pool and layers, in this order, or
 // closes again what it opened.
-func openInstance(ctx context.Context, set settings, req plugin.InitRequest, log *logrus.Entry) (i *instance, err error) {
-	i = &instance{request: request(req), stateDir: set.stateDir(req), trimInterval: set.trimInterval, log: log}
+func openInstance(ctx context.Context, set settings, req plugin.InitRequest, observe diffObserver, log *logrus.Entry) (i *instance, err error) {
+	i = &instance{request: request(req), observeDiff: observe, verifyShare: set.verifyShare, stateDir: set.stateDir(req), trimInterval: set.trimInterval, log: log}
 	if i.options, err = config.Parse(req.Options); err != nil {
 		return nil, err
 	}
@@ -100,7 +102,7 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 		}
 	}
 	maps := user.IdentityMapping{UIDMaps: idMap(i.request.UIDMaps), GIDMaps: idMap(i.request.GIDMaps)}
-	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.storage.metadataDevice()), i.records, layer.Options{
+	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.storage.metadataDevice(), i.observeDiff, i.verifyShare, i.log), i.records, layer.Options{
 		BaseSize:          i.options.BaseSize,
 		BaseSizeGiven:     i.options.BaseSizeSet,
 		Filesystem:        t,

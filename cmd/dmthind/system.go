@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/moby/sys/user"
+	"github.com/sirupsen/logrus"
 
 	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/filesystem"
@@ -16,7 +17,7 @@ import (
 )
 
 // newSystem puts together what the layer store stands on.
-func newSystem(pool *thinpool.Pool, metadataDevice string) layer.System {
+func newSystem(pool *thinpool.Pool, metadataDevice string, observe diffObserver, verify float64, log *logrus.Entry) layer.System {
 	metadata := &poolMetadata{pool: pool, device: metadataDevice, turn: make(chan struct{}, 1)}
 	return layer.System{
 		Pool:      pool,
@@ -26,7 +27,7 @@ func newSystem(pool *thinpool.Pool, metadataDevice string) layer.System {
 		Mounter:   kernelFS{},
 		Formatter: kernelFS{},
 		Resizer:   kernelFS{},
-		Differ:    walk{},
+		Differ:    newDiffer(pool, metadata, observe, verify, log),
 		Archiver:  archive{},
 		Metadata:  metadata,
 		Trimmer:   trimmer{pool},
@@ -105,13 +106,6 @@ type trimmer struct{ *thinpool.Pool }
 
 func (trimmer) Trim(ctx context.Context, dir string) (int64, error) {
 	return filesystem.Trim(ctx, dir)
-}
-
-// walk compares layers by walking both.
-type walk struct{}
-
-func (walk) Changes(ctx context.Context, l, parent layer.Side) ([]diff.Change, error) {
-	return diff.Changes(ctx, l.Dir, parent.Dir)
 }
 
 // archive is package diff's tar reading and writing.

@@ -57,10 +57,20 @@ func (s *side) capability(name string) ([]byte, error) {
 // names only one level deep.
 type folderPair struct {
 	layer, parent side
+	suspects      Suspects // nil: everything may differ
 	report        func(name string, kind Kind)
 	// descend is told of every subfolder of the layer that has to be walked.
-	descend func(name string, inParent bool)
+	descend func(e dirent, is relation)
 }
+
+// relation is what is known of a folder of the layer before it is looked at.
+type relation int
+
+const (
+	isNew     relation = iota // the parent has no folder of that name
+	isBoth                    // both have one
+	isOneNode                 // both have one of the same inode, which doesn't differ
+)
 
 // compare merges two sorted lists of names.
 func (p *folderPair) compare(layer, parent []dirent) error {
@@ -75,7 +85,7 @@ func (p *folderPair) compare(layer, parent []dirent) error {
 			p.report(parent[0].name, Deleted)
 			parent = parent[1:]
 		default:
-			if err := p.both(layer[0].name); err != nil {
+			if err := p.both(layer[0], parent[0]); err != nil {
 				return err
 			}
 			layer, parent = layer[1:], parent[1:]
@@ -98,12 +108,20 @@ func (p *folderPair) added(e dirent) error {
 	}
 	p.report(e.name, Added)
 	if isDir {
-		p.descend(e.name, false)
+		p.descend(e, isNew)
 	}
 	return nil
 }
 
-func (p *folderPair) both(name string) error {
+// both compares two entries of one name.
+func (p *folderPair) both(layer, parent dirent) error {
+	name := layer.name
+	if layer.inode == parent.inode && layer.kind == parent.kind && layer.kind != unix.DT_UNKNOWN && !p.suspects.has(layer.inode) {
+		if layer.kind == unix.DT_DIR {
+			p.descend(layer, isOneNode)
+		}
+		return nil
+	}
 	after, err := lstatAt(p.layer.fd, name)
 	if isGone(err) {
 		p.report(name, Deleted)
@@ -127,7 +145,11 @@ func (p *folderPair) both(name string) error {
 		p.report(name, Modified)
 	}
 	if after.isDir() {
-		p.descend(name, before.isDir())
+		is := isNew
+		if before.isDir() {
+			is = isBoth
+		}
+		p.descend(layer, is)
 	}
 	return nil
 }

@@ -9,10 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dirent is one name of a folder and, where the filesystem says so, its type.
+// dirent is one name of a folder, what it stands for and, where the filesystem
+// says so, its type.
 type dirent struct {
-	name string
-	kind byte // unix.DT_*
+	name  string
+	inode uint64
+	kind  byte // unix.DT_*
 }
 
 // direntBuffer is how much of a folder is asked for at once.
@@ -39,7 +41,7 @@ func readFolder(fd int, buf []byte) ([]dirent, error) {
 // parseDirents reads linux_dirent64 records: inode and offset (8 bytes each),
 // record length (2), type (1), name up to a zero byte.
 func parseDirents(buf []byte, entries []dirent) []dirent {
-	const lengthAt, typeAt, nameAt = 16, 18, 19
+	const inodeAt, lengthAt, typeAt, nameAt = 0, 16, 18, 19
 	for len(buf) > nameAt {
 		length := int(binary.NativeEndian.Uint16(buf[lengthAt:]))
 		if length <= nameAt || length > len(buf) {
@@ -47,7 +49,7 @@ func parseDirents(buf []byte, entries []dirent) []dirent {
 		}
 		name, _, _ := bytes.Cut(buf[nameAt:length], []byte{0})
 		if s := string(name); s != "." && s != ".." {
-			entries = append(entries, dirent{name: s, kind: buf[typeAt]})
+			entries = append(entries, dirent{name: s, inode: binary.NativeEndian.Uint64(buf[inodeAt:]), kind: buf[typeAt]})
 		}
 		buf = buf[length:]
 	}

@@ -57,7 +57,7 @@ func TestEntriesAreKnownWithoutTheirTypeInTheFolder(t *testing.T) {
 	p := folderPair{
 		layer:   side{fd: fd, path: dir},
 		report:  func(name string, kind Kind) { reported = append(reported, kind.String()+" "+name) },
-		descend: func(name string, _ bool) { descended = append(descended, name) },
+		descend: func(e dirent, _ relation) { descended = append(descended, e.name) },
 	}
 	if err := p.compare([]dirent{{name: "file"}, {name: "folder"}, {name: "gone"}}, nil); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,9 @@ type visitor struct {
 // visit compares one folder. A folder of the layer that is gone by now has
 // nothing more to tell.
 func (v *visitor) visit(f *folder) error {
+	if f.is == isOneNode {
+		return v.visitClean(f)
+	}
 	path := f.path()
 	layer, names, err := v.read(v.walk.layer, path)
 	if isGone(err) && f.up != nil {
@@ -25,9 +28,9 @@ func (v *visitor) visit(f *folder) error {
 	pair := v.pair(f, path)
 	pair.layer.fd = layer
 	var before []dirent
-	if f.inParent {
+	if f.is == isBoth {
 		if pair.parent.fd, before, err = v.read(v.walk.parent, path); err != nil {
-			return fmt.Errorf("in the parent: %w", err)
+			return v.inTheParent(err)
 		}
 		defer closeFD(pair.parent.fd)
 	}
@@ -52,13 +55,17 @@ func (v *visitor) pair(f *folder, path string) *folderPair {
 		prefix = "/" + path + "/"
 	}
 	return &folderPair{
-		layer:  side{path: v.walk.layer.path + "/" + path},
-		parent: side{path: v.walk.parent.path + "/" + path},
+		layer:    side{path: v.walk.layer.path + "/" + path},
+		parent:   side{path: v.walk.parent.path + "/" + path},
+		suspects: v.walk.suspects,
 		report: func(name string, kind Kind) {
 			v.changes = append(v.changes, Change{Path: prefix + name, Kind: kind})
 		},
-		descend: func(name string, inParent bool) {
-			v.found = append(v.found, &folder{up: f, name: name, inParent: inParent})
+		descend: func(e dirent, is relation) {
+			v.found = append(v.found, &folder{up: f, name: e.name, is: is})
 		},
 	}
 }
+
+// inTheParent marks an error of the other side.
+func (v *visitor) inTheParent(err error) error { return fmt.Errorf("in the parent: %w", err) }

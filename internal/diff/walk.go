@@ -22,30 +22,15 @@ const maxWorkers = 8
 // The layer may change meanwhile; the parent should not. Memory grows with the
 // number of changes, not with the size of the layers.
 func Changes(ctx context.Context, layer, parent string) ([]Change, error) {
-	w := &walk{ctx: ctx, layer: tree{layer, -1}, parent: tree{parent, -1}}
-	w.wake.L = &w.mu
-	defer w.close()
-	var err error
-	if w.layer.fd, err = openTop(layer); err != nil {
-		return nil, err
-	}
-	if parent != "" {
-		if w.parent.fd, err = openTop(parent); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.run(&folder{inParent: parent != ""}); err != nil {
-		return nil, err
-	}
-	return withFolders(w.changes), nil
+	return newWalk(ctx, layer, parent).changes()
 }
 
 // folder is a folder of the layer still to be compared. Only names are kept, so
 // that the queue stays small in deep trees.
 type folder struct {
-	up       *folder
-	name     string
-	inParent bool // the parent has a folder of that name too
+	up   *folder
+	name string
+	is   relation
 }
 
 // path returns the folder's path relative to the layer.
@@ -79,12 +64,57 @@ type tree struct {
 type walk struct {
 	ctx           context.Context
 	layer, parent tree
+	suspects      Suspects // nil: everything may differ
 
 	mu      sync.Mutex // protects everything below
 	wake    sync.Cond
 	pending []*folder
 	busy    int // folders taken from pending and not done
-	changes []Change
+	found   []Change
+}
+
+func newWalk(ctx context.Context, layer, parent string) *walk {
+	w := &walk{ctx: ctx, layer: tree{layer, -1}, parent: tree{parent, -1}}
+	w.wake.L = &w.mu
+	return w
+}
+
+// changes does the walk.
+func (w *walk) changes() ([]Change, error) {
+	defer w.close()
+	top, err := w.open()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.run(top); err != nil {
+		return nil, err
+	}
+	return withFolders(w.found), nil
+}
+
+// open opens both trees and returns the folder to begin with.
+func (w *walk) open() (top *folder, err error) {
+	if w.layer.fd, err = openTop(w.layer.path); err != nil {
+		return nil, err
+	}
+	if w.parent.path == "" {
+		return &folder{is: isNew}, nil
+	}
+	after, err := lstatAt(w.layer.fd, "")
+	if err != nil {
+		return nil, fmt.Errorf("stat layer folder %s: %w", w.layer.path, err)
+	}
+	if w.parent.fd, err = openTop(w.parent.path); err != nil {
+		return nil, err
+	}
+	before, err := lstatAt(w.parent.fd, "")
+	if err != nil {
+		return nil, fmt.Errorf("stat layer folder %s: %w", w.parent.path, err)
+	}
+	if after.Ino == before.Ino && !w.suspects.has(after.Ino) {
+		return &folder{is: isOneNode}, nil
+	}
+	return &folder{is: isBoth}, nil
 }
 
 func (w *walk) close() {
@@ -128,7 +158,7 @@ func (w *walk) work(ctx context.Context) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.changes = append(w.changes, v.changes...)
+	w.found = append(w.found, v.changes...)
 	return ctx.Err()
 }
 

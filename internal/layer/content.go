@@ -9,7 +9,6 @@ import (
 
 	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/state"
-	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
 // pin keeps a layer mounted for a stream that reads it. Layers nobody else has mounted are
@@ -96,7 +95,7 @@ func (s *Store) withChanges(ctx context.Context, id, parent string, use func(dir
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	found, err := s.sys.Differ.Changes(ctx, s.side(child), s.side(origin))
+	found, err := s.compare(ctx, child, origin)
 	if err != nil {
 		return fmt.Errorf("compare layer %s with %s: %w", id, parent, err)
 	}
@@ -109,15 +108,11 @@ func (s *Store) withAll(ctx context.Context, id string, use func(dir string, fou
 		return err
 	}
 	defer func() { err = errors.Join(err, s.unpin(ctx, l)) }()
-	found, err := s.sys.Differ.Changes(ctx, s.side(l), Side{})
+	found, err := s.sys.Differ.Changes(ctx, s.side(l), Side{}, nil)
 	if err != nil {
 		return fmt.Errorf("list layer %s: %w", id, err)
 	}
 	return use(s.content(l), found)
-}
-
-func (s *Store) side(l *layer) Side {
-	return Side{Dir: s.content(l), Device: thinpool.DeviceID(l.record.DeviceID)}
 }
 
 // Diff writes the difference between a layer and its parent as a tar; with

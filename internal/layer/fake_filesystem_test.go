@@ -98,7 +98,7 @@ func (w *world) SetNoSpaceRetries(_ string, retries uint) error {
 	return w.simple("retries %d", retries)
 }
 
-func (w *world) Changes(context.Context, Side, Side) ([]diff.Change, error) {
+func (w *world) Changes(context.Context, Side, Side, Still) ([]diff.Change, error) {
 	return []diff.Change{{Path: "/x"}}, w.simple("changes")
 }
 

@@ -104,10 +104,14 @@ type Side struct {
 	Device thinpool.DeviceID
 }
 
+// Still calls look while the devices of both layers hold all that their files
+// show. Nobody can write to them or mount them meanwhile, so look must be short.
+type Still func(ctx context.Context, look func() error) error
+
 // Differ finds what changed between two mounted layers. All implementations
-// return the same for the same layers.
+// return the same for the same layers. Without a parent there is no Still.
 type Differ interface {
-	Changes(ctx context.Context, layer, parent Side) ([]diff.Change, error)
+	Changes(ctx context.Context, layer, parent Side, still Still) ([]diff.Change, error)
 }
 
 // Archiver turns layers into tar streams and back. The times returned are the

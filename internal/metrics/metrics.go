@@ -16,6 +16,7 @@ const namespace = "dmthin"
 type Metrics struct {
 	registry *prometheus.Registry
 	calls    calls
+	diffs    *prometheus.CounterVec
 }
 
 // Build identifies the build that runs.
@@ -24,12 +25,12 @@ type Build struct{ Version, Revision, GoVersion string }
 // New measures what view shows, the calls that ObserveCall is told of, and this
 // process.
 func New(view View, build Build) *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), calls: newCalls()}
+	m := &Metrics{registry: prometheus.NewRegistry(), calls: newCalls(), diffs: newDiffs()}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		buildInfo(build),
-		m.calls.duration, m.calls.failures,
+		m.calls.duration, m.calls.failures, m.diffs,
 		collector{view},
 	)
 	return m

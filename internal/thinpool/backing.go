@@ -1,8 +1,10 @@
 package thinpool
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +48,23 @@ func blockDevice(path string) (_ devNumber, size int64, err error) {
 	}
 	size, err = dm.BlockDeviceSize(f)
 	return number, size, err
+}
+
+// DataDevice returns the node of the block device that the pool keeps its data
+// on. Whoever reads it must do so around the page cache.
+func (p *Pool) DataDevice(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	table, err := p.liveTable()
+	if err != nil {
+		return "", fmt.Errorf("find the data device of thin pool %s: %w", p.id.Name, explain(err))
+	}
+	link, err := os.Readlink("/sys/dev/block/" + table.data.String())
+	if err != nil {
+		return "", fmt.Errorf("find the data device of thin pool %s: %w", p.id.Name, err)
+	}
+	return "/dev/" + filepath.Base(link), nil
 }
 
 func numberOf(f *os.File) (devNumber, error) {

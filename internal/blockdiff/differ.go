@@ -1,0 +1,109 @@
+package blockdiff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/diff"
+	"github.com/dmthin/dmthin/internal/inodescan"
+)
+
+// Metadata is the pool's own metadata.
+type Metadata interface {
+	// Hold keeps the metadata readable as they are now, at path, until release.
+	// It waits for others that hold them.
+	Hold(ctx context.Context) (path string, release func(context.Context) error, err error)
+}
+
+// Layer is one side of a comparison.
+type Layer struct {
+	Dir    string // where its files are
+	Device uint32 // its thin device in the pool
+}
+
+// Still calls look while the devices of both layers hold all that their files
+// show, and nobody can change them.
+type Still func(ctx context.Context, look func() error) error
+
+// Config says what a Differ works on.
+type Config struct {
+	Metadata Metadata
+	// DataDevice finds the pool's.
+	DataDevice func(context.Context) (string, error)
+	// Verify is the share of comparisons, 0 to 1, in which the walk is asked too.
+	Verify  float64
+	Log     *logrus.Entry
+	Observe func(Outcome) // told of every comparison
+}
+
+// Differ compares layers of one pool. It may be used by many goroutines at once.
+type Differ struct {
+	cfg  Config
+	scan func(ctx context.Context, before, after uint32) (inodescan.Result, error)
+}
+
+// New makes a Differ. It opens nothing before the first comparison.
+func New(cfg Config) *Differ {
+	return &Differ{cfg: cfg, scan: pool{cfg.Metadata, cfg.DataDevice}.scan}
+}
+
+// Changes returns what diff.Changes returns for the two folders. A parent
+// without Dir stands for none.
+func (d *Differ) Changes(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, error) {
+	if parent.Dir == "" {
+		return diff.Changes(ctx, layer.Dir, "")
+	}
+	changes, err := d.byBlocks(ctx, layer, parent, still)
+	if err == nil && rand.Float64() < d.cfg.Verify { //nolint:gosec // a share, no secret
+		return d.verified(ctx, layer, parent, changes)
+	}
+	if err == nil {
+		d.cfg.Observe(Outcome{Method: Blocks})
+		return changes, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	outcome := Outcome{Method: Walk, Reason: reasonOf(err)}
+	d.cfg.Log.WithError(err).WithField("layer", layer.Dir).Debug("the layers are compared file by file")
+	d.cfg.Observe(outcome)
+	return diff.Changes(ctx, layer.Dir, parent.Dir)
+}
+
+var (
+	errMany = errors.New("so much differs that looking at everything is as fast")
+	errBusy = errors.New("the layers could not be held still")
+)
+
+func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, error) {
+	found, err := d.look(ctx, layer, parent, still)
+	if err != nil {
+		return nil, err
+	}
+	if 2*uint64(len(found.Inodes)) > found.Used {
+		return nil, errMany
+	}
+	suspects := make(diff.Suspects, len(found.Inodes))
+	for _, i := range found.Inodes {
+		suspects[i.Number] = struct{}{}
+	}
+	return diff.ChangesAmong(ctx, layer.Dir, parent.Dir, suspects)
+}
+
+// look scans the layers while they are held still.
+func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (found inodescan.Result, err error) {
+	looked := false
+	held := still(ctx, func() error {
+		looked = true
+		found, err = d.scan(ctx, parent.Device, layer.Device)
+		return nil
+	})
+	if held != nil && !looked {
+		return found, fmt.Errorf("%w: %w", errBusy, held)
+	}
+	return found, errors.Join(err, held)
+}
