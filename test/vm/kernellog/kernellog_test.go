@@ -16,6 +16,7 @@ func TestRecordsOfKernelAndProgramsAreToldApart(t *testing.T) {
 			"3,601,7120345,-;device-mapper: thin: 253:1: metadata operation failed\n SUBSYSTEM=block\n DEVICE=b253:1\n",
 			Record{Kernel: true, Time: 7120345 * time.Microsecond, Text: "device-mapper: thin: 253:1: metadata operation failed"},
 		},
+		{`12,603,1000000,-;dmthin-expect: device \x5cd+ failed`, Record{Time: time.Second, Text: `dmthin-expect: device \d+ failed`}},
 		{"12,602,1000000,-;a program; it says", Record{Time: time.Second, Text: "a program; it says"}},
 	}
 	for _, tt := range tests {
