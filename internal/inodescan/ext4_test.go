@@ -208,7 +208,7 @@ func FuzzScan(f *testing.F) {
 	image.put(12, 0o100644, 1, 1)
 	f.Add([]byte(image), 1000, byte(1))
 	f.Add([]byte(image), extSuperblockAt+extLogBlockSizeAt, byte(6))
-	f.Fuzz(func(t *testing.T, b []byte, at int, xor byte) {
+	f.Fuzz(func(_ *testing.T, b []byte, at int, xor byte) {
 		after := slices.Clone(b)
 		if len(b) > 0 {
 			after[uint(at)%uint(len(b))] ^= xor

@@ -31,7 +31,7 @@ const scanPiece = 256 << 10
 type ext4Scan struct {
 	before, after *ext4
 	tables        int64 // groups that the older filesystem has
-	old, new      []byte
+	old, now      []byte
 	result        Result
 }
 
@@ -78,7 +78,7 @@ func openExt4Scan(before, after io.ReaderAt) (*ext4Scan, []group, error) {
 	}
 	s := &ext4Scan{
 		before: was, after: is, tables: was.groups,
-		old: make([]byte, scanPiece), new: make([]byte, scanPiece),
+		old: make([]byte, scanPiece), now: make([]byte, scanPiece),
 		result: Result{Used: is.used},
 	}
 	return s, groups, nil
@@ -89,11 +89,11 @@ func (s *ext4Scan) group(index int64, g group, changed []Extent) error {
 	table := Extent{g.table, s.after.tableSize()}
 	var inUse []byte // read at the first difference
 	return intersect(changed, table, scanPiece, func(e Extent) error {
-		old, new := s.old[:e.Length], s.new[:e.Length]
-		if err := s.read(index, e, old, new); err != nil {
+		old, now := s.old[:e.Length], s.now[:e.Length]
+		if err := s.read(index, e, old, now); err != nil {
 			return err
 		}
-		if bytes.Equal(old, new) {
+		if bytes.Equal(old, now) {
 			return nil
 		}
 		if inUse == nil {
@@ -103,15 +103,15 @@ func (s *ext4Scan) group(index int64, g group, changed []Extent) error {
 			}
 		}
 		first := (e.Offset - g.table) / s.after.inodeSize
-		s.compare(index*s.after.inodesPerGroup, first, old, new, inUse)
+		s.compare(index*s.after.inodesPerGroup, first, old, now, inUse)
 		return nil
 	})
 }
 
 // read reads a part of a table on both sides. Tables that the older filesystem
 // doesn't have count as empty there.
-func (s *ext4Scan) read(index int64, e Extent, old, new []byte) error {
-	if err := readFull(s.after.device, new, e.Offset); err != nil {
+func (s *ext4Scan) read(index int64, e Extent, old, now []byte) error {
+	if err := readFull(s.after.device, now, e.Offset); err != nil {
 		return err
 	}
 	if index >= s.tables {
@@ -123,10 +123,10 @@ func (s *ext4Scan) read(index int64, e Extent, old, new []byte) error {
 
 // compare takes parts of the inode table of a group whose first inode has the
 // number base+1; they begin with the inode first of that table.
-func (s *ext4Scan) compare(base, first int64, old, new, inUse []byte) {
+func (s *ext4Scan) compare(base, first int64, old, now, inUse []byte) {
 	size := s.after.inodeSize
-	for i := range int64(len(new)) / size {
-		a, b := old[i*size:][:size], new[i*size:][:size]
+	for i := range int64(len(now)) / size {
+		a, b := old[i*size:][:size], now[i*size:][:size]
 		slot := first + i
 		if bytes.Equal(a, b) || inUse[slot/8]>>(slot%8)&1 == 0 {
 			continue

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// ErrTooMuch: reading all that differs takes longer than looking at every file.
+// ErrTooMuch says that reading all that differs takes longer than looking at every file.
 var ErrTooMuch = errors.New("too much differs")
 
 // An inode of xfs version 5 (struct xfs_dinode).
@@ -38,7 +38,7 @@ const (
 // xfsScan looks for inodes in the blocks of two xfs filesystems.
 type xfsScan struct {
 	before, after *xfs
-	old, new      []byte
+	old, now      []byte
 	result        Result
 }
 
@@ -87,13 +87,13 @@ func tooMuch(changed, parts []Extent, inodes uint64) bool {
 // piece looks at one piece of the newer filesystem, and at the older one's if
 // there are inodes in it.
 func (s *xfsScan) piece(e Extent) error {
-	old, new := s.old[:e.Length], s.new[:e.Length]
-	if err := readFull(s.after.device, new, e.Offset); err != nil {
+	old, now := s.old[:e.Length], s.now[:e.Length]
+	if err := readFull(s.after.device, now, e.Offset); err != nil {
 		return err
 	}
 	read := false
 	for at := int64(0); at+s.after.inodeSize <= e.Length; at += s.after.inodeSize {
-		inode := new[at:][:s.after.inodeSize]
+		inode := now[at:][:s.after.inodeSize]
 		number := s.after.number(e.Offset + at)
 		if !s.after.inUse(inode, number) {
 			continue
