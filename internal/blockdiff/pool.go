@@ -3,10 +3,10 @@ package blockdiff
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/dmthin/dmthin/internal/inodescan"
+	"github.com/dmthin/dmthin/internal/thindata"
 	"github.com/dmthin/dmthin/internal/thinmeta"
 )
 
@@ -37,44 +37,38 @@ func (p pool) scan(ctx context.Context, before, after uint32) (_ inodescan.Resul
 	if err != nil {
 		return inodescan.Result{}, err
 	}
-	data, err := openDirect(device)
+	data, err := thindata.Open(device)
 	if err != nil {
-		return inodescan.Result{}, fmt.Errorf("open the pool's data device: %w", err)
+		return inodescan.Result{}, err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	return scanDevices(ctx, metadata, data, before, after)
 }
 
 func scanDevices(ctx context.Context, metadata *thinmeta.Reader, data io.ReaderAt, before, after uint32) (inodescan.Result, error) {
-	was, err := openVolume(ctx, metadata, data, before)
+	was, err := thindata.OpenVolume(ctx, metadata, data, before)
 	if err != nil {
 		return inodescan.Result{}, err
 	}
-	is, err := openVolume(ctx, metadata, data, after)
+	is, err := thindata.OpenVolume(ctx, metadata, data, after)
 	if err != nil {
 		return inodescan.Result{}, err
 	}
 	var changed []inodescan.Extent
+	var count int
 	err = metadata.Diff(ctx, before, after, func(c thinmeta.Change) error {
-		if len(was.known) == maxChanged {
+		if count++; count > maxChanged {
 			return errMany
 		}
-		was.known[c.Virtual], is.known[c.Virtual] = c.Old, c.New
-		changed = appendBlock(changed, int64(c.Virtual), is.blockSize)
+		was.Know(c.Virtual, c.Old)
+		is.Know(c.Virtual, c.New)
+		changed = appendBlock(changed, int64(c.Virtual), is.BlockSize())
 		return nil
 	})
 	if err != nil {
 		return inodescan.Result{}, err
 	}
 	return inodescan.Scan(ctx, was, is, changed)
-}
-
-func openVolume(ctx context.Context, metadata *thinmeta.Reader, data io.ReaderAt, id uint32) (*volume, error) {
-	mapped, err := metadata.Volume(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return &volume{ctx, mapped, map[uint64]uint64{}, data, metadata.Superblock().BlockSize}, nil
 }
 
 // appendBlock adds a block behind the extents.

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thindata"
 	"github.com/dmthin/dmthin/internal/thinmeta"
 	"github.com/dmthin/dmthin/internal/thintools"
 )
@@ -34,13 +36,13 @@ func (s *survey) checkMetadata(ctx context.Context) error {
 // examineFilesystems reads the first blocks of each device's filesystem, which
 // takes as long for a large one as for a small one.
 func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Reader) (err error) {
-	pool, err := openData(s.pool.data, metadata)
+	data, err := thindata.Open(s.pool.data)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, pool.data.Close()) }()
-	if want := int64(s.metadata.DataBlocks) * s.metadata.BlockSize; pool.dataSize < want {
-		s.fatal("pool", "its data on %s has %d bytes, its metadata says %d", s.pool.data, pool.dataSize, want)
+	defer func() { err = errors.Join(err, data.Close()) }()
+	if want := int64(s.metadata.DataBlocks) * s.metadata.BlockSize; data.Size() < want {
+		s.fatal("pool", "its data on %s has %d bytes, its metadata says %d", s.pool.data, data.Size(), want)
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.records.Layers)) {
@@ -48,7 +50,11 @@ func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Read
 		if _, exists := s.devices[r.DeviceID]; !exists {
 			continue // a finding already
 		}
-		if err := s.examineFilesystem(name, r, thinDevice{ctx, pool, r.DeviceID}); err != nil {
+		device, err := thindata.OpenVolume(ctx, metadata, data, r.DeviceID)
+		if err == nil {
+			err = s.examineFilesystem(name, r, device)
+		}
+		if err != nil {
 			return fmt.Errorf("read layer %s: %w", name, err)
 		}
 	}
@@ -61,7 +67,7 @@ func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Read
 // before docker knows of them, and one on xfs looks so after it was copied from a
 // layer that was mounted, since the kernel leaves the log of a frozen xfs open on
 // purpose.
-func (s *survey) examineFilesystem(name string, r state.Record, device thinDevice) error {
+func (s *survey) examineFilesystem(name string, r state.Record, device io.ReaderAt) error {
 	super, err := readSuperblock(device)
 	if err != nil && !errors.Is(err, filesystem.ErrNoFilesystem) {
 		return err
@@ -85,7 +91,7 @@ func (s *survey) examineFilesystem(name string, r state.Record, device thinDevic
 	return nil
 }
 
-func readSuperblock(device thinDevice) (super filesystem.Superblock, err error) {
+func readSuperblock(device io.ReaderAt) (super filesystem.Superblock, err error) {
 	b := make([]byte, filesystem.SuperblockSize)
 	if _, err := device.ReadAt(b, 0); err != nil {
 		return super, err
