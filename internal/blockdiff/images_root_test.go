@@ -77,7 +77,7 @@ func (m *images) use(t *testing.T, id uint32, readOnly bool, do func(dir string)
 	if err := os.MkdirAll(m.mount(id), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	device := attach(t, m.path(id))
+	device := looptest.Attach(t, m.path(id))
 	defer device.Close()
 	o := filesystem.MountOptions{ReadOnly: readOnly}
 	if err := filesystem.Mount(t.Context(), device.Path, m.mount(id), m.fs, o); err != nil {

@@ -27,10 +27,7 @@ func TestAdoptWithThePlugin(t *testing.T) {
 	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
 	h.requireKept(t, h.external)
 	h.external.stop(t)
-	h.dmthin(t, "release", "--yes")
-	h.builtIn.start(t)
-	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
-	h.requireKept(t, h.builtIn)
+	h.goesBack(t, docker)
 	h.builtIn.run(t, "plugin", "rm", "-f", "dmthin")
 	h.builtIn.stop(t)
 }
@@ -60,9 +57,6 @@ func TestAdoptRemapped(t *testing.T) {
 	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
 	h.requireKept(t, h.external)
 	s.stop(t)
-	h.dmthin(t, "release", "--yes")
-	h.builtIn.start(t)
-	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
-	h.requireKept(t, h.builtIn)
+	h.goesBack(t, docker)
 	h.builtIn.stop(t)
 }

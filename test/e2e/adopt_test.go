@@ -62,11 +62,17 @@ func (h *adoptHost) shortThereAndBack(t *testing.T) {
 	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
 	h.requireKept(t, h.external)
 	s.stop(t)
+	h.goesBack(t, docker)
+	h.builtIn.stop(t)
+}
+
+// goesBack hands the pool back, and finds all as Docker's driver left it.
+func (h *adoptHost) goesBack(t *testing.T, docker facts) {
+	t.Helper()
 	h.dmthin(t, "release", "--yes")
 	h.builtIn.start(t)
 	requireSameFacts(t, "released", docker, readFacts(t, h.builtIn))
 	h.requireKept(t, h.builtIn)
-	h.builtIn.stop(t)
 }
 
 // thereAndBack is the whole way: a varied host, adopt, work, release, work.

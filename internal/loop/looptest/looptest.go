@@ -29,6 +29,14 @@ func Image(t testing.TB, size int64) *loop.Device {
 // AttachFile attaches an existing file until the test ends.
 func AttachFile(t testing.TB, path string) *loop.Device {
 	t.Helper()
+	d := Attach(t, path)
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// Attach attaches an existing file until the caller closes the device.
+func Attach(t testing.TB, path string) *loop.Device {
+	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +46,5 @@ func AttachFile(t testing.TB, path string) *loop.Device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { d.Close() })
 	return d
 }
