@@ -18,7 +18,7 @@ func FuzzRecordIsReadWholeOrNamed(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string, content []byte) {
 		if (CheckName(name) != nil && !IsTombstone(name) && name != BaseName) || strings.ContainsAny(name, "/\x00") ||
 			len(name) > 200 || strings.HasPrefix(name, ".") {
-			t.Skip("no name that a record can have")
+			return // no record has such a name
 		}
 		dir := t.TempDir()
 		s, err := Open(dir)
