@@ -57,6 +57,23 @@ func (n node) setXattr(name, value string) error {
 	return nil
 }
 
+// dropCapability removes a capability that the entry does not have. A layer's tar
+// has all capabilities of what it changed, so a folder without one has lost it: it
+// was removed and made anew. Docker leaves it there.
+func (n node) dropCapability(h *tar.Header) error {
+	if _, ok := h.PAXRecords[paxXattr+capabilityXattr]; ok {
+		return nil
+	}
+	value, err := capability(n.dirfd, n.base)
+	if value == nil {
+		return err
+	}
+	if err := unix.Lremovexattr(procName(n.dirfd, n.base), capabilityXattr); err != nil {
+		return fmt.Errorf("remove %s: %w", capabilityXattr, err)
+	}
+	return nil
+}
+
 func (n node) setTimes(t times) error {
 	if err := unix.UtimesNanoAt(n.dirfd, n.base, t[:], unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fmt.Errorf("set times: %w", err)

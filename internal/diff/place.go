@@ -30,10 +30,13 @@ func (u *unpacker) place(n node, h *tar.Header, body io.Reader) error {
 		}
 	}
 	made := true
-	if !exists {
-		if made, err = u.create(n, h, body); err != nil {
-			return err
-		}
+	if exists {
+		err = n.dropCapability(h)
+	} else {
+		made, err = u.create(n, h, body)
+	}
+	if err != nil {
+		return err
 	}
 	u.mark(n.name)
 	if !made {

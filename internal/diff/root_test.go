@@ -52,6 +52,20 @@ func TestCapabilitiesAndSetuidSurviveTheChangeOfOwner(t *testing.T) {
 	}
 }
 
+func TestAFolderMadeAnewLosesTheOldOnesCapability(t *testing.T) {
+	dir := t.TempDir()
+	folder := tar.Header{Typeflag: tar.TypeDir, Name: "folder", Mode: 0o755}
+	mustApply(t, dir, newTarball(t).add(withXattr(folder, capabilityXattr, netRaw), "").bytes())
+	mustApply(t, dir, newTarball(t).add(folder, "").bytes())
+	e, _, err := describeFile(filepath.Join(dir, "folder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if value, ok := e.Xattrs[capabilityXattr]; ok {
+		t.Errorf("the folder still has capability %x", value)
+	}
+}
+
 func TestAttributesAreSetWhereTheFilesystemTakesThem(t *testing.T) {
 	dir := t.TempDir()
 	file := tar.Header{Typeflag: tar.TypeReg, Name: "file"}
