@@ -98,10 +98,10 @@ old-docker: ## Get the programs of a Docker that has the devicemapper driver
 
 .PHONY: vm-test
 vm-test: plugin old-docker ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
-	@$(vmtest) -only '$(ONLY)'
+	@$(vmtest) -only '$(ONLY)' -short
 
 .PHONY: conformance
-conformance: build ## Run Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
+conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -only '^test/conformance$$'
 
 .PHONY: dockerfile

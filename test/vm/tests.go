@@ -40,6 +40,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	run := flags.String("run", "", "run only the tests, and the power-cut scenarios, whose name matches this pattern")
 	tags := flags.String("tags", "dmtest,e2e", "build tags that mark the tests")
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
+	short := flags.Bool("short", false, "leave out what asks for -short, as make test does")
 	timeout := flags.Duration("timeout", 45*time.Minute, "time each package's tests may take")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
 	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
@@ -64,7 +65,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	return testFlags{
 		distros: strings.Split(*distros, ","), only: pattern, host: *host, out: dir, atOnce: *atOnce,
 		options: suite.Options{
-			Tags: strings.Split(*tags, ","), Race: *race, Run: *run, Timeout: *timeout,
+			Tags: strings.Split(*tags, ","), Race: *race, Run: *run, Short: *short, Timeout: *timeout,
 			Env: append(passedOn(os.Environ()), "DMTHIND="+filepath.Join(e.root, "build", "dmthind")),
 		},
 	}, nil

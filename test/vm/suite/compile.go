@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ type Options struct {
 	Tags    []string
 	Race    bool
 	Run     string // pattern for -test.run; empty for the tests that need the tags
+	Short   bool   // -test.short: what is left out has a target of its own
 	Timeout time.Duration
 	Env     []string
 }
@@ -56,7 +58,7 @@ func (p Package) Job(path string, o Options) job.Job {
 		Name: p.ID(),
 		Command: []string{
 			path, "-test.v=test2json", "-test.paniconexit0", "-test.run=" + run,
-			"-test.timeout=" + o.Timeout.String(),
+			"-test.timeout=" + o.Timeout.String(), "-test.short=" + strconv.FormatBool(o.Short),
 		},
 		Dir: p.Dir, Env: o.Env,
 		Timeout: job.Duration(o.Timeout + time.Minute), // the binary tells more about its own timeout

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -75,8 +76,9 @@ func TestOneReleaseIsEnoughForTestsThatSaySo(t *testing.T) {
 func TestJobRunsTheFoundTestsUnlessToldOtherwise(t *testing.T) {
 	p := Package{Name: "internal/dm", Tests: []string{"TestA", "TestB"}}
 	for run, want := range map[string]string{"": "-test.run=^(TestA|TestB)$", "TestX": "-test.run=TestX"} {
-		j := p.Job("/x", Options{Run: run, Timeout: time.Minute})
-		if !slices.Contains(j.Command, want) || j.Name != "internal-dm" {
+		j := p.Job("/x", Options{Run: run, Short: run == "", Timeout: time.Minute})
+		short := "-test.short=" + strconv.FormatBool(run == "")
+		if !slices.Contains(j.Command, want) || !slices.Contains(j.Command, short) || j.Name != "internal-dm" {
 			t.Errorf("-run %q: got %+v", run, j)
 		}
 		if j.Limit() <= time.Minute {
