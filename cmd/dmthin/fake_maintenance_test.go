@@ -68,7 +68,7 @@ func (m *maintenance) Backup(_ context.Context, w io.Writer) error {
 }
 
 func (m *maintenance) Snapshot(_ context.Context, req admin.SnapshotRequest) (admin.Layer, error) {
-	l := admin.Layer{ID: req.ID, Parent: req.Parent, DeviceID: 6, Size: 10737418240, Mapped: admin.MappedUnknown, State: admin.LayerReady}
+	l := admin.Layer{ID: req.ID, Parent: req.Parent, DeviceID: 6, Size: 10737418240, Mapped: admin.MappedUnknown, Exclusive: admin.MappedUnknown, State: admin.LayerReady}
 	return l, m.did(req)
 }
 

@@ -43,10 +43,6 @@ func inspectTable(c *columns, l admin.Layer) {
 	if l.Parent != "" {
 		parent = printable(l.Parent)
 	}
-	space := "unknown"
-	if l.Mapped != admin.MappedUnknown {
-		space = size(l.Mapped)
-	}
 	c.field("ID", printable(l.ID))
 	c.field("Parent", parent)
 	c.field("State", string(l.State))
@@ -55,11 +51,19 @@ func inspectTable(c *columns, l admin.Layer) {
 	c.field("Device ID", strconv.FormatUint(uint64(l.DeviceID), 10))
 	c.field("Device name", printable(l.DeviceName))
 	c.field("Size", size(l.Size))
-	c.field("Mapped", space)
+	c.field("Mapped", space(l.Mapped))
+	c.field("Exclusive", space(l.Exclusive))
 	c.field("Filesystem", l.Filesystem)
 	c.field("Mounted", yesNo(l.Mounted))
 	c.field("Mount point", printable(l.MountPoint))
 	c.field("References", strconv.Itoa(l.References))
+}
+
+func space(bytes int64) string {
+	if bytes == admin.MappedUnknown {
+		return "unknown"
+	}
+	return size(bytes)
 }
 
 func busy(b bool) string {

@@ -18,7 +18,9 @@ func newListCommand(a *app) *cobra.Command {
 		Long: `List all layers, image layers and containers alike, sorted by ID.
 
 SIZE is how large the layer's filesystem is, MAPPED how much of the pool's data
-space its device refers to. Blocks shared with other layers count in each.
+space its device refers to: blocks shared with other layers count in each.
+EXCLUSIVE is what no other layer refers to, which is what removing the layer
+would give back. "-" stands for what the pool doesn't tell.
 
 STATE is the layer's own (ready, preparing, applying), "busy" where other work
 holds the layer and its columns are not known, or "unusable": inspect says why.`,
@@ -60,13 +62,13 @@ func layerTable(c *columns, layers []admin.Layer, noTrunc bool) {
 	if noTrunc {
 		name = printable
 	}
-	c.row("LAYER", "PARENT", "STATE", "SIZE", "MAPPED", "REFS", "MOUNTED", "DEVICE ID")
+	c.row("LAYER", "PARENT", "STATE", "SIZE", "MAPPED", "EXCLUSIVE", "REFS", "MOUNTED", "DEVICE ID")
 	for _, l := range layers {
 		parent := "-"
 		if l.Parent != "" {
 			parent = name(l.Parent)
 		}
-		c.row(name(l.ID), parent, condition(l), size(l.Size), mapped(l.Mapped),
+		c.row(name(l.ID), parent, condition(l), size(l.Size), mapped(l.Mapped), mapped(l.Exclusive),
 			strconv.Itoa(l.References), yesNo(l.Mounted), fmt.Sprint(l.DeviceID))
 	}
 }

@@ -111,13 +111,14 @@ func readyDaemon() *daemon {
 	layer := func(id, parent string, dev uint32) admin.Layer {
 		return admin.Layer{
 			ID: id, Parent: parent, DeviceID: dev, DeviceName: "dmthin-4f1c-" + id,
-			Size: 10737418240, Mapped: 3145728, Filesystem: "ext4", State: admin.LayerReady,
+			Size: 10737418240, Mapped: 3145728, Exclusive: 65536, Filesystem: "ext4", State: admin.LayerReady,
 		}
 	}
 	container := layer(containerID, containerID+"-init", 4)
 	container.Mounted, container.MountPoint, container.References = true, mnt+containerID, 1
 	odd := layer(oddID, imageID, 5)
-	odd.State, odd.Mapped, odd.Problem = admin.LayerApplying, admin.MappedUnknown, "device 5 is not in the pool"
+	odd.Mapped, odd.Exclusive = admin.MappedUnknown, admin.MappedUnknown
+	odd.State, odd.Problem = admin.LayerApplying, "device 5 is not in the pool"
 	return &daemon{
 		status: readyStatus(),
 		layers: []admin.Layer{layer(imageID, "", 2), container, layer(containerID+"-init", imageID, 3), odd},

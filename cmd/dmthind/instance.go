@@ -37,6 +37,7 @@ type instance struct {
 	identity   state.Identity
 	storage    storage
 	pool       *thinpool.Pool
+	metadata   *poolMetadata
 	layers     *layer.Store
 	background *background
 
@@ -102,7 +103,8 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 		}
 	}
 	maps := user.IdentityMapping{UIDMaps: idMap(i.request.UIDMaps), GIDMaps: idMap(i.request.GIDMaps)}
-	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.storage.metadataDevice(), i.observeDiff, i.verifyShare, i.log), i.records, layer.Options{
+	i.metadata = newPoolMetadata(i.pool, i.storage.metadataDevice())
+	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.metadata, i.observeDiff, i.verifyShare, i.log), i.records, layer.Options{
 		BaseSize:          i.options.BaseSize,
 		BaseSizeGiven:     i.options.BaseSizeSet,
 		Filesystem:        t,

@@ -17,6 +17,10 @@ type poolMetadata struct {
 	turn   chan struct{} // full while the snapshot is ours
 }
 
+func newPoolMetadata(pool *thinpool.Pool, device string) *poolMetadata {
+	return &poolMetadata{pool: pool, device: device, turn: make(chan struct{}, 1)}
+}
+
 // Hold releases a snapshot that a dead process left, and takes one.
 func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
 	select {

@@ -87,11 +87,15 @@ func (s source) Layers(ctx context.Context) ([]admin.Layer, error) {
 	}
 	defer leave()
 	infos, err := i.layers.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	uses := s.uses(ctx, i)
 	layers := make([]admin.Layer, len(infos))
 	for n, info := range infos {
-		layers[n] = i.adminLayer(info)
+		layers[n] = i.adminLayer(info, uses)
 	}
-	return layers, err
+	return layers, nil
 }
 
 func (s source) Layer(ctx context.Context, id string) (admin.Layer, error) {
@@ -107,16 +111,17 @@ func (s source) Layer(ctx context.Context, id string) (admin.Layer, error) {
 	if err != nil {
 		return admin.Layer{}, err
 	}
-	return i.adminLayer(info), nil
+	return i.adminLayer(info, s.uses(ctx, i)), nil
 }
 
-func (i *instance) adminLayer(info layer.Info) admin.Layer {
+func (i *instance) adminLayer(info layer.Info, uses spaceUses) admin.Layer {
 	l := admin.Layer{
 		ID: info.ID, Parent: info.Parent, DeviceID: info.DeviceID, DeviceName: info.DeviceName,
-		Size: info.Size, Mapped: info.MappedBytes, Filesystem: string(i.layers.Filesystem()),
+		Size: info.Size, Mapped: info.MappedBytes, Exclusive: admin.MappedUnknown, Filesystem: string(i.layers.Filesystem()),
 		State: layerState(info.Stage), Mounted: info.Mounted, References: info.References,
 		Busy: info.Busy,
 	}
+	uses.fill(&l)
 	if info.Problem != nil {
 		l.Problem = info.Problem.Error()
 	}

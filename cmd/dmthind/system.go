@@ -17,8 +17,7 @@ import (
 )
 
 // newSystem puts together what the layer store stands on.
-func newSystem(pool *thinpool.Pool, metadataDevice string, observe diffObserver, verify float64, log *logrus.Entry) layer.System {
-	metadata := &poolMetadata{pool: pool, device: metadataDevice, turn: make(chan struct{}, 1)}
+func newSystem(pool *thinpool.Pool, metadata *poolMetadata, observe diffObserver, verify float64, log *logrus.Entry) layer.System {
 	return layer.System{
 		Pool:      pool,
 		Devices:   pool,

@@ -123,7 +123,7 @@ var fullStatus = Status{
 var fullLayer = Layer{
 	ID: "f00d", Parent: "beef", DeviceID: 7,
 	DeviceName: "dmthin-4f1c-f00d",
-	Size:       10 << 30, Mapped: 3 << 20, Filesystem: "ext4",
+	Size:       10 << 30, Mapped: 3 << 20, Exclusive: 64 << 10, Filesystem: "ext4",
 	State: LayerReady, Mounted: true,
 	MountPoint: "/var/lib/docker/dmthin/mnt/f00d",
 	References: 2, Busy: true,

@@ -125,7 +125,8 @@ const (
 	LayerApplying  LayerState = "applying"  // a tar is being unpacked into it, or was when the daemon stopped
 )
 
-// MappedUnknown is Layer.Mapped where the daemon didn't read it.
+// MappedUnknown is Layer.Mapped, and Layer.Exclusive, where the daemon couldn't
+// read it.
 const MappedUnknown int64 = -1
 
 // Layer is one image layer or container.
@@ -136,6 +137,7 @@ type Layer struct {
 	DeviceName string     `json:"device_name"` // device-mapper name, also when not active
 	Size       int64      `json:"size"`        // virtual, bytes
 	Mapped     int64      `json:"mapped"`      // bytes mapped in the pool, shared ones included; or MappedUnknown
+	Exclusive  int64      `json:"exclusive"`   // bytes mapped by no other device: what deleting the layer frees; or MappedUnknown
 	Filesystem string     `json:"filesystem"`
 	State      LayerState `json:"state"`
 	Mounted    bool       `json:"mounted"`

@@ -105,6 +105,14 @@ func TestAMetadataSnapshotOfALivePool(t *testing.T) {
 	if diff := cmp.Diff(want, readAll(t, r), cmp.AllowUnexported(contents{})); diff != "" {
 		t.Errorf("not what thin_dump says (-want +got):\n%s", diff)
 	}
+	uses, err := r.Uses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := dmtest.Run(t, "thin_ls", "-m", "--no-headers", "-o", "DEV,MAPPED_BLOCKS,EXCLUSIVE_BLOCKS", metadata)
+	if diff := cmp.Diff(parseList(t, []byte(list)), uses); diff != "" {
+		t.Errorf("not what thin_ls says (-want +got):\n%s", diff)
+	}
 	changes := diffOf(t, r, 0, 1)
 	requireDelta(t, changes, []byte(dmtest.Run(t, "thin_delta", "-m", "--snap1", "0", "--snap2", "1", metadata)))
 	if len(changes) == 0 || len(changes) > 30 {

@@ -3,7 +3,9 @@ package thinmeta
 import (
 	"cmp"
 	"encoding/xml"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -57,6 +59,25 @@ func parseDump(tb testing.TB, text []byte) (dump, contents) {
 		all.mappings[dev.ID] = mappings
 	}
 	return d, all
+}
+
+// parseList reads thin_ls's columns DEV, MAPPED_BLOCKS and EXCLUSIVE_BLOCKS.
+// Later versions also say what they are doing.
+func parseList(tb testing.TB, text []byte) map[uint32]Use {
+	tb.Helper()
+	uses := map[uint32]Use{}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "Scanning ") {
+			continue
+		}
+		var id uint32
+		var use Use
+		if _, err := fmt.Sscan(line, &id, &use.Mapped, &use.Exclusive); err != nil {
+			tb.Fatalf("thin_ls: %q: %v", line, err)
+		}
+		uses[id] = use
+	}
+	return uses
 }
 
 // deltaRange is an element of thin_delta's output.
