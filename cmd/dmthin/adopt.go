@@ -96,6 +96,7 @@ func (o *takeoverFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&o.host.StorageOpts, "storage-opt", nil, "storage option `KEY=VALUE` that dockerd has on its command line; may be repeated")
 	flags.StringVar(&o.host.Dockerd, "dockerd", "", "dockerd's `PATH` (default: the one in $PATH)")
 	flags.StringSliceVar(&o.accepted, "accept-loss", nil, "`NAME` of a finding to go on in spite of; may be repeated")
+	flags.BoolVar(&o.host.Thorough, "thorough", false, "check which blocks each device has in a large pool too")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what is there and what would be done")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "don't ask")
 	must(cmd.MarkFlagDirname("data-root"))

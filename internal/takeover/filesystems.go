@@ -3,10 +3,11 @@ package takeover
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/docker/go-units"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
@@ -15,14 +16,23 @@ import (
 	"github.com/dmthin/dmthin/internal/thintools"
 )
 
+// quickMetadata is how much metadata is checked whole unasked: a take-over is to
+// take as long for much data as for little. This much takes a second, and maps
+// half a million blocks or more: 32 GB in blocks of 64 KiB, 256 GB in LVM's.
+const quickMetadata = 16 << 20
+
 // checkMetadata runs thin_check where the pool is not active: LVM does so
-// itself for its own, each time it activates one. The mappings are left out:
-// there are as many as the pool has data, and a take-over changes none of them.
-func (s *survey) checkMetadata(ctx context.Context) error {
+// itself for its own, each time it activates one.
+func (s *survey) checkMetadata(ctx context.Context, thorough bool) error {
 	if s.pool.name != "" {
 		return nil
 	}
-	damage, err := thintools.CheckDevices(ctx, s.pool.metadata)
+	check := thintools.CheckDamage
+	if used := s.metadata.MetadataUsed; used > quickMetadata && !thorough {
+		check = thintools.CheckDevices
+		s.note("which blocks each device has was not checked, only the list of devices: the pool's metadata takes %s; --thorough checks all of it, however long that takes", units.BytesSize(float64(used)))
+	}
+	damage, err := check(ctx, s.pool.metadata)
 	if errors.Is(err, thintools.ErrMissing) {
 		s.note("the pool's metadata was not checked: %v", err)
 		return nil
@@ -54,8 +64,11 @@ func (s *survey) examineFilesystems(ctx context.Context, metadata *thinmeta.Read
 		if err == nil {
 			err = s.examineFilesystem(name, r, device)
 		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
-			return fmt.Errorf("read layer %s: %w", name, err)
+			s.fatal("pool", "layer %s can't be read: %v", short(name), err)
 		}
 	}
 	return nil

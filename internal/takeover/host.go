@@ -16,12 +16,13 @@ const DefaultConfigFile = "/etc/docker/daemon.json"
 // defaultRoot is dockerd's own data-root.
 const defaultRoot = "/var/lib/docker"
 
-// Host says where Docker is, and how it is run.
+// Host says where Docker is, how it is run, and how hard to look at it.
 type Host struct {
 	DataRoot    string   // "" for the one in daemon.json, else Docker's own
 	ConfigFile  string   // daemon.json; "" for DefaultConfigFile
 	StorageOpts []string // on dockerd's command line
 	Dockerd     string   // the program; "" for the one in PATH
+	Thorough    bool     // check the pool's metadata whole, however much it is
 }
 
 // Takeover is a data-root that neither dockerd nor dmthind uses, until Close.

@@ -54,7 +54,7 @@ func (t *Takeover) look(ctx context.Context, from Driver) (*survey, error) {
 	if s.stores, err = readStores(t.root, from); err != nil {
 		return nil, err
 	}
-	if err := s.examinePool(ctx); err != nil {
+	if err := s.examinePool(ctx, t.host.Thorough); err != nil {
 		return nil, err
 	}
 	s.examineStores()
@@ -82,7 +82,7 @@ func readRecords(dir string) (r records, err error) {
 
 // examinePool compares the records with the pool's metadata, and looks at the
 // filesystem of each device.
-func (s *survey) examinePool(ctx context.Context) (err error) {
+func (s *survey) examinePool(ctx context.Context, thorough bool) (err error) {
 	metadata, err := thinmeta.Open(s.pool.metadata)
 	if err != nil {
 		s.fatal("pool", "its metadata can't be read: %v", err)
@@ -105,7 +105,7 @@ func (s *survey) examinePool(ctx context.Context) (err error) {
 	s.translateFindings(check.Compare(s.records.Records, check.Pool{
 		TransactionID: s.metadata.TransactionID, NeedsCheck: s.metadata.NeedsCheck, Devices: s.devices,
 	}))
-	if err := s.checkMetadata(ctx); err != nil {
+	if err := s.checkMetadata(ctx, thorough); err != nil {
 		return err
 	}
 	return s.examineFilesystems(ctx, metadata)

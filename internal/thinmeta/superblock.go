@@ -23,7 +23,8 @@ const (
 	timeAt              = 44
 	transactionIDAt     = 48
 	heldRootAt          = 56
-	dataSpaceMapAt      = 64 // begins with the number of data blocks
+	dataSpaceMapAt      = 64  // begins with the number of data blocks
+	metadataSpaceMapAt  = 192 // begins with the number of metadata blocks, and how many are in use
 	mappingRootAt       = 320
 	detailsRootAt       = 328
 	dataBlockSizeAt     = 336
@@ -42,6 +43,8 @@ type Superblock struct {
 	HeldRoot   uint64
 	BlockSize  int64  // bytes in a data block
 	DataBlocks uint64 // of the data device; 0 in a metadata snapshot, which keeps no space map
+	// MetadataUsed is how many bytes the metadata takes, 0 in a metadata snapshot.
+	MetadataUsed int64
 
 	mappingRoot uint64
 	detailsRoot uint64
@@ -68,6 +71,7 @@ func parseSuperblock(block []byte, at uint64) (Superblock, error) {
 		HeldRoot:      u64(block[heldRootAt:]),
 		BlockSize:     int64(u32(block[dataBlockSizeAt:])) * sectorSize,
 		DataBlocks:    u64(block[dataSpaceMapAt:]),
+		MetadataUsed:  int64(u64(block[metadataSpaceMapAt+8:])) * blockSize,
 		mappingRoot:   u64(block[mappingRootAt:]),
 		detailsRoot:   u64(block[detailsRootAt:]),
 	}, nil

@@ -27,6 +27,12 @@ func Check(ctx context.Context, path string) (damage []string, err error) {
 	return check(ctx, path)
 }
 
+// CheckDamage is Check without what loses space alone: blocks that are counted
+// and belong to nothing.
+func CheckDamage(ctx context.Context, path string) (damage []string, err error) {
+	return check(ctx, path, "--ignore-non-fatal-errors")
+}
+
 // CheckDevices is Check without the devices' mappings: it takes as long for a
 // full pool as for an empty one.
 func CheckDevices(ctx context.Context, path string) (damage []string, err error) {
