@@ -40,7 +40,12 @@ type dockerHost struct {
 // newDockerHost has two images, one on the other, and a container.
 func newDockerHost(t *testing.T) *dockerHost {
 	t.Helper()
-	top := tempDir(t)
+	return newDockerHostIn(t, tempDir(t))
+}
+
+// newDockerHostIn has all of the host's files in one folder.
+func newDockerHostIn(t *testing.T, top string) *dockerHost {
+	t.Helper()
 	h := &dockerHost{
 		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), folders: folders{filepath.Join(top, "sys"), filepath.Join(top, "dev"), filepath.Join(top, "run")},
 		records: map[string]state.Record{}, tid: 7,
