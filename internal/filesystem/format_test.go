@@ -71,6 +71,37 @@ func TestFormatPassesExtraArguments(t *testing.T) {
 	}
 }
 
+// The kernel reads all of it at each mount.
+func TestLayersHaveAnOrphanFileOnlyIfAskedFor(t *testing.T) {
+	for _, args := range [][]string{nil, {"-O", "orphan_file"}} {
+		device := looptest.Image(t, 512*mib).Path
+		if err := Format(t.Context(), device, Ext4, args); err != nil {
+			t.Fatal(err)
+		}
+		asked := args != nil
+		if g, err := readExtGeometry(device); err != nil || g.orphan != asked {
+			t.Errorf("mkfs %q: orphan file %v, %v", args, g.orphan, err)
+		}
+	}
+}
+
+// Whether mkfs makes one by itself depends on its release.
+func TestAnOrphanFileGoesWithoutHarm(t *testing.T) {
+	device := looptest.Image(t, 512*mib).Path
+	if err := Format(t.Context(), device, Ext4, []string{"-O", "orphan_file"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := dropOrphanFile(t.Context(), device); err != nil {
+		t.Fatal(err)
+	}
+	if g, err := readExtGeometry(device); err != nil || g.orphan {
+		t.Errorf("orphan file %v, %v", g.orphan, err)
+	}
+	if damage, err := Check(t.Context(), device, Ext4); err != nil || len(damage) > 0 {
+		t.Errorf("fsck: %v, %v", damage, err)
+	}
+}
+
 func TestFormatOfAnUnsupportedType(t *testing.T) {
 	if err := Format(t.Context(), looptest.Image(t, 64*mib).Path, "btrfs", nil); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("error = %v, want ErrUnsupported", err)
