@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -50,11 +51,21 @@ func (c *changeLog) do(ctx context.Context, ch change) error {
 	if err := c.take(ctx); err != nil {
 		return err
 	}
-	defer func() { <-c.turn }()
+	whole := false
+	defer func() {
+		if !whole { // a panic that the protocol's server survives
+			c.shut = errCutShort
+		}
+		<-c.turn
+	}()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeTimeout)
 	defer cancel()
-	return c.run(ctx, ch)
+	err := c.run(ctx, ch)
+	whole = true
+	return err
 }
+
+var errCutShort = errors.New("a fault in the daemon cut a change of the pool short")
 
 // take waits for the change lock.
 func (c *changeLog) take(ctx context.Context) error {

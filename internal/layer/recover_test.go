@@ -407,3 +407,18 @@ func TestALayerNeverFinishedIsRemovedAtStart(t *testing.T) {
 	}
 	checkWhole(t, w, d, map[string]string{"a": ""})
 }
+
+// The protocol's server turns a panic into an error and goes on. The next
+// intent would replace the one that is open, and its device would leak.
+func TestNoChangeFollowsOneThatAPanicCutShort(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	d.reclaimer.stop()
+	if !w.crashAt(4, func() { _ = d.Create(d.ctx(), "b", "", 0) }) { // before the transaction closes
+		t.Fatal("there was no panic")
+	}
+	mustFail(t, d.Create(d.ctx(), "c", "", 0), ErrChangesShut)
+	d.kill()
+	checkWhole(t, w, w.mustStart(t), map[string]string{"a": ""})
+}
