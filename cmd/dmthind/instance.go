@@ -14,6 +14,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"github.com/dmthin/dmthin/internal/config"
+	"github.com/dmthin/dmthin/internal/failpoint"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/state"
@@ -66,11 +67,16 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, obs
 	if i.records, err = state.Open(i.stateDir); err != nil {
 		return i, err
 	}
-	if err := i.openPool(ctx); err != nil {
-		return i, err
-	}
-	if err := i.openLayers(ctx); err != nil {
-		return i, err
+	for _, step := range []struct {
+		name string
+		open func(context.Context) error
+	}{{"pool", i.openPool}, {"layers", i.openLayers}} {
+		if err := failpoint.Hit("open", step.name); err != nil {
+			return i, err
+		}
+		if err := step.open(ctx); err != nil {
+			return i, err
+		}
 	}
 	i.background = i.startBackground()
 	return i, nil
@@ -104,7 +110,8 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 	}
 	maps := user.IdentityMapping{UIDMaps: idMap(i.request.UIDMaps), GIDMaps: idMap(i.request.GIDMaps)}
 	i.metadata = newPoolMetadata(i.pool, i.storage.metadataDevice())
-	i.layers, err = layer.Open(ctx, newSystem(i.pool, i.metadata, i.observeDiff, i.verifyShare, i.log), i.records, layer.Options{
+	system := withFailpoints(newSystem(i.pool, i.metadata, i.observeDiff, i.verifyShare, i.log), i.records)
+	i.layers, err = layer.Open(ctx, system, i.records, layer.Options{
 		BaseSize:          i.options.BaseSize,
 		BaseSizeGiven:     i.options.BaseSizeSet,
 		Filesystem:        t,

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/dmthin/dmthin/internal/failpoint"
 )
 
 // tempPrefix marks files of writes that never finished. Docker skips dot files.
@@ -19,7 +21,7 @@ func writeJSON(dir, name string, v any) error {
 	if err := placeJSON(dir, name, v); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return syncName(dir, name)
 }
 
 // placeJSON is writeJSON without the sync of the directory, for callers with
@@ -29,14 +31,24 @@ func placeJSON(dir, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("encode record %s: %w", name, err)
 	}
+	if err := hit("write", name); err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
 	temp, err := writeTemp(dir, data)
 	if err != nil {
 		return fmt.Errorf("write record %s: %w", filepath.Join(dir, name), err)
 	}
-	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
+	if err := rename(temp, dir, name); err != nil {
 		return errors.Join(fmt.Errorf("write record: %w", err), os.Remove(temp))
 	}
 	return nil
+}
+
+func rename(temp, dir, name string) error {
+	if err := hit("rename", name); err != nil {
+		return err
+	}
+	return os.Rename(temp, filepath.Join(dir, name))
 }
 
 // writeTemp leaves data, synced, in a new temporary file of dir.
@@ -46,7 +58,7 @@ func writeTemp(dir string, data []byte) (path string, err error) {
 		return "", err
 	}
 	_, err = f.Write(data)
-	if err == nil {
+	if err == nil && !failpoint.Planted("unsynced-record") {
 		err = f.Sync()
 	}
 	if closeErr := f.Close(); err == nil {
@@ -60,14 +72,28 @@ func writeTemp(dir string, data []byte) (path string, err error) {
 
 // removeFile deletes dir/name durably. A missing file is a success.
 func removeFile(dir, name string) error {
-	err := os.Remove(filepath.Join(dir, name))
+	err := hit("remove", name)
+	if err == nil {
+		err = os.Remove(filepath.Join(dir, name))
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove record: %w", err)
+	}
+	return syncName(dir, name)
+}
+
+// syncName makes what happened to dir/name durable.
+func syncName(dir, name string) error {
+	if err := hit("sync", name); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
 	}
 	return syncDir(dir)
 }
 
 func syncDir(dir string) error {
+	if failpoint.Planted("unsynced-directory") {
+		return nil
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
