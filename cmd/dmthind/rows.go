@@ -9,6 +9,7 @@ import (
 	"github.com/docker/go-units"
 
 	"github.com/dmthin/dmthin/internal/dm"
+	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
 // usage is the pool's space in bytes.
@@ -27,6 +28,10 @@ func (i *instance) usage(ctx context.Context) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
+	return i.usageOf(status)
+}
+
+func (i *instance) usageOf(status thinpool.Status) (usage, error) {
 	u := usage{
 		dataUsed:      int64(status.DataUsed) * status.BlockSize,
 		dataTotal:     int64(status.DataTotal) * status.BlockSize,
@@ -55,7 +60,7 @@ func (d *driver) Status(ctx context.Context) ([][2]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, err := i.usage(ctx)
+	u, err := i.usageOf(sum.Pool)
 	if err != nil {
 		return nil, err
 	}

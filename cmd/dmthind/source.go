@@ -45,7 +45,7 @@ func (i *instance) describe(ctx context.Context, status *admin.Status) error {
 	if err != nil {
 		return err
 	}
-	u, err := i.usage(ctx)
+	u, err := i.usageOf(sum.Pool)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -124,15 +125,23 @@ type Summary struct {
 	Problems         []string            // one line each
 }
 
-// Summary describes the store.
+// patience is how long a question about the pool waits for its answer. Who asks
+// wants to know that a disk hangs, not to hang with it.
+const patience = 5 * time.Second
+
+// Summary describes the store. A pool that does not answer is one of the
+// problems, and its status empty.
 func (s *Store) Summary(ctx context.Context) (Summary, error) {
-	status, err := s.sys.Pool.Status(ctx)
-	if err != nil {
+	status, err := s.poolStatus(ctx)
+	if err != nil && !errors.Is(err, thinpool.ErrSilent) {
 		return Summary{}, err
 	}
 	sum := Summary{Pool: status, Filesystem: s.fs}
 	sum.MinFreeBytes = int64(status.DataTotal) * status.BlockSize * int64(s.opts.MinFreePercent) / 100
-	if err := status.Check(); err != nil {
+	if err == nil {
+		err = status.Check()
+	}
+	if err != nil {
 		sum.Problems = append(sum.Problems, err.Error())
 	}
 	if err := s.count(ctx, &sum); err != nil {
@@ -160,8 +169,16 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	return sum, nil
 }
 
+func (s *Store) poolStatus(ctx context.Context) (thinpool.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.sys.Pool.Status(ctx)
+}
+
 // Ready returns nil where layers can be made now, or why they can't.
 func (s *Store) Ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	if err := s.changes.open(ctx); err != nil {
 		return err
 	}

@@ -353,3 +353,16 @@ func TestSummaryAndListDescribeTheStore(t *testing.T) {
 		t.Errorf("Summary = %+v", sum)
 	}
 }
+
+func TestASilentPoolIsAProblemAndNoLackOfAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("status", thinpool.ErrSilent)
+	sum, err := d.Summary(t.Context())
+	must(t, err)
+	if len(sum.Problems) != 1 || !strings.Contains(sum.Problems[0], "does not answer") || sum.Layers != 1 {
+		t.Errorf("got %+v", sum)
+	}
+	mustFail(t, d.Ready(t.Context()), thinpool.ErrSilent)
+}

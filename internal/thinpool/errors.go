@@ -14,6 +14,7 @@ var (
 	ErrDeviceExists = errors.New("that device ID or name is taken")
 	ErrNoDevice     = errors.New("the pool has no such device ID")
 	ErrNotActive    = errors.New("the device is not active")
+	ErrSilent       = errors.New("the pool does not answer, as when a device below it hangs; look at the kernel's log")
 	ErrForeign      = errors.New("the device belongs to someone else and is left alone")
 )
 

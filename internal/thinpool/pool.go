@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -25,10 +26,15 @@ type Pool struct {
 	// reloading is held for a new table of the pool, and shared by whoever makes
 	// a device of it, which can't be done while the pool is suspended.
 	reloading sync.RWMutex
+
+	asking chan struct{} // full while the kernel is asked for the status
 }
 
 func newPool(spec Spec, number devNumber, log *logrus.Entry) *Pool {
-	return &Pool{id: spec.id(), prefix: spec.prefix(), number: number, blockSize: spec.BlockSize, log: log}
+	return &Pool{
+		id: spec.id(), prefix: spec.prefix(), number: number, blockSize: spec.BlockSize, log: log,
+		asking: make(chan struct{}, 1),
+	}
 }
 
 // Name returns the pool's device-mapper name.
@@ -187,10 +193,7 @@ func (p *Pool) Close(ctx context.Context) error {
 
 // Status reads the pool's status without making it commit its metadata.
 func (p *Pool) Status(ctx context.Context) (Status, error) {
-	if err := ctx.Err(); err != nil {
-		return Status{}, err
-	}
-	targets, err := dm.Status(p.id, true)
+	targets, err := p.ask(ctx)
 	if err == nil && (len(targets) != 1 || targets[0].Type != poolTarget) {
 		err = ErrForeign
 	}
@@ -203,4 +206,40 @@ func (p *Pool) Status(ctx context.Context) (Status, error) {
 	}
 	status.BlockSize = p.blockSize
 	return status, nil
+}
+
+// patience is how long a status is waited for where the context sets no limit.
+const patience = time.Minute
+
+// ask asks the kernel for the status, and gives up with ErrSilent when the
+// context does. The kernel answers only once a commit under way is over, which
+// a device that hangs may put off for ever; nothing interrupts the call, so one
+// is left waiting, and the next is not made before it returns.
+func (p *Pool) ask(ctx context.Context) ([]dm.Target, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	select {
+	case p.asking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrSilent, ctx.Err())
+	}
+	type answer struct {
+		targets []dm.Target
+		err     error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		defer func() { <-p.asking }()
+		targets, err := dm.Status(p.id, true)
+		answers <- answer{targets, err}
+	}()
+	select {
+	case a := <-answers:
+		return a.targets, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrSilent, ctx.Err())
+	}
 }
