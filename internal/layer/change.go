@@ -76,9 +76,28 @@ func (c *changeLog) take(ctx context.Context) error {
 	}
 	if c.shut != nil {
 		defer func() { <-c.turn }()
-		return fmt.Errorf("%w until dmthind restarts: %w", ErrChangesShut, c.shut)
+		return c.refused()
 	}
 	return nil
+}
+
+func (c *changeLog) refused() error {
+	return fmt.Errorf("%w until dmthind restarts: %w", ErrChangesShut, c.shut)
+}
+
+// refusal is why no changes can be made any more, or nil. While one is under
+// way it is nil: it waits for nothing.
+func (c *changeLog) refusal() error {
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	default:
+		return nil
+	}
+	if c.shut == nil {
+		return nil
+	}
+	return c.refused()
 }
 
 // still runs f while no change is under way, also where none can be made any

@@ -419,6 +419,9 @@ func TestNoChangeFollowsOneThatAPanicCutShort(t *testing.T) {
 		t.Fatal("there was no panic")
 	}
 	mustFail(t, d.Create(d.ctx(), "c", "", 0), ErrChangesShut)
+	if sum, err := d.Summary(t.Context()); err != nil || len(sum.Problems) != 1 {
+		t.Errorf("problems %q, %v", sum.Problems, err)
+	}
 	d.kill()
 	checkWhole(t, w, w.mustStart(t), map[string]string{"a": ""})
 }

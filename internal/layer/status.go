@@ -141,8 +141,10 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	if err == nil {
 		err = status.Check()
 	}
-	if err != nil {
-		sum.Problems = append(sum.Problems, err.Error())
+	for _, err := range []error{err, s.records.Writable(), s.changes.refusal()} {
+		if err != nil {
+			sum.Problems = append(sum.Problems, err.Error())
+		}
 	}
 	if err := s.count(ctx, &sum); err != nil {
 		return Summary{}, err
@@ -179,6 +181,9 @@ func (s *Store) poolStatus(ctx context.Context) (thinpool.Status, error) {
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if err := s.records.Writable(); err != nil {
+		return err
+	}
 	if err := s.changes.open(ctx); err != nil {
 		return err
 	}

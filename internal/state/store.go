@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,9 @@ type Store struct {
 	metadata string // <state>/metadata
 	lock     *os.File
 	reserve  reserve
+
+	mu      sync.Mutex // protects failure
+	failure error      // of the last write of a record; see Writable
 }
 
 // Open creates dir (0700) where needed and locks it. It fails with ErrLocked
@@ -78,12 +82,12 @@ func (s *Store) removeTemporaries() error {
 
 // Put writes a record durably.
 func (s *Store) Put(name string, r Record) error {
-	return writeJSON(s.metadata, name, r)
+	return s.note(writeJSON(s.metadata, name, r))
 }
 
 // Delete removes a record durably. A missing one is a success.
 func (s *Store) Delete(name string) error {
-	return removeFile(s.metadata, name)
+	return s.note(removeFile(s.metadata, name))
 }
 
 // Bury turns a layer's record into its tombstone, durably, and returns the
@@ -93,7 +97,7 @@ func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
 	r.Deleted = true
 	err = s.reserve.retry(func() error { return placeJSON(s.metadata, tombstone, r) })
 	if err != nil {
-		return "", err
+		return "", s.note(err)
 	}
 	// One sync makes both durable, in this order: filesystems commit the
 	// changes of one directory in the order they were made, and Load copes
@@ -104,7 +108,7 @@ func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
 // WriteIntent announces a change. It works on a full disk, so that layers can
 // be removed there.
 func (s *Store) WriteIntent(i Intent) error {
-	return s.reserve.retry(func() error { return writeJSON(s.metadata, intentName, i) })
+	return s.note(s.reserve.retry(func() error { return writeJSON(s.metadata, intentName, i) }))
 }
 
 // Intent returns the newest intent; ok is false where none was ever written.
@@ -130,7 +134,7 @@ func (s *Store) Empty() (bool, error) {
 // WriteDeviceSet replaces the device set. It works on a full disk, so that a
 // daemon there can be stopped.
 func (s *Store) WriteDeviceSet(d DeviceSet) error {
-	return s.reserve.retry(func() error { return writeJSON(s.metadata, deviceSetName, d) })
+	return s.note(s.reserve.retry(func() error { return writeJSON(s.metadata, deviceSetName, d) }))
 }
 
 // DeviceSet returns the device set; ok is false where none was ever written.

@@ -1,0 +1,33 @@
+package state
+
+import (
+	"fmt"
+	"os"
+)
+
+// note remembers how the last write of a record ended.
+func (s *Store) note(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = err
+	return err
+}
+
+// Writable returns nil unless the last write of a record failed and writing is
+// still not possible. It writes nothing where all is well.
+func (s *Store) Writable() error {
+	s.mu.Lock()
+	failure := s.failure
+	s.mu.Unlock()
+	if failure == nil {
+		return nil
+	}
+	probe, err := writeTemp(s.metadata, []byte("probe"))
+	if err == nil {
+		err = os.Remove(probe)
+	}
+	if err != nil {
+		return fmt.Errorf("records can't be written, so no layer can be made or filled; look at the disk of %s: %w", s.dir, err)
+	}
+	return s.note(nil)
+}
