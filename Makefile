@@ -71,6 +71,7 @@ audit: plugin ## Look for known vulnerabilities, check licences, write build/sbo
 .PHONY: unit
 unit: ## Run the tests that need no root and no particular kernel
 	go test -race ./...
+	go test -tags failpoint ./internal/failpoint
 	cd tools/audit && go test ./...
 
 .PHONY: fuzz
@@ -96,8 +97,16 @@ vm-image: ## Build the virtual machines' images, where they are not cached
 old-docker: ## Get the programs of a Docker that has the devicemapper driver
 	@scripts/old-docker build/docker-20.10
 
+.PHONY: crash-build
+crash-build: build ## Build build/crash/dmthind, the daemon with failpoints
+	go build -trimpath -tags failpoint -ldflags '$(ldflags)' -o build/crash/ ./cmd/dmthind
+
+.PHONY: crash
+crash: crash-build ## Replay power cuts, fail the daemon in its work, plant faults; CUTS=0 replays all, takes RUN
+	@scripts/crash '$(RUN)'
+
 .PHONY: vm-test
-vm-test: plugin old-docker ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
+vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
 	@$(vmtest) -only '$(ONLY)' -short
 
 .PHONY: conformance

@@ -1,0 +1,204 @@
+//go:build dmtest
+
+package crash
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dmthin/dmthin/internal/admin"
+)
+
+// setting is what a daemon works on.
+type setting struct {
+	state   string // folder; Home too
+	options []string
+}
+
+// onLab is the setting of most tests: the parts of the lab's disk.
+var onLab = setting{state: stateDir, options: []string{
+	"dm.datadev=" + partPath("data"), "dm.metadatadev=" + partPath("metadata"),
+	"dm.basesize=64M", "dm.min_free_space=0%", "dm.blkdiscard=true",
+}}
+
+// daemon is a dmthind with failpoints.
+type daemon struct {
+	setting
+
+	cmd    *exec.Cmd
+	http   http.Client
+	log    string        // file; this daemon's words begin at logged
+	logged int64         //
+	exited chan struct{} // closed once the process is gone
+}
+
+// callLimit bounds one call. An emulated machine is slow, a hang is longer.
+const callLimit = 2 * time.Minute
+
+const socket = runDir + "/dmthin.sock"
+
+// startDaemon runs the daemon on the lab's disk.
+func startDaemon(failpoints string) (*daemon, error) { return onLab.start(failpoints) }
+
+// start runs the daemon and returns once it listens.
+func (s setting) start(failpoints string) (*daemon, error) {
+	program := filepath.Join(filepath.Dir(os.Getenv("DMTHIND")), "crash", "dmthind")
+	dir := os.Getenv("DMTHIN_ARTIFACTS")
+	if dir == "" {
+		dir = os.TempDir()
+	}
+	d := &daemon{setting: s, log: filepath.Join(dir, "dmthind.log"), exited: make(chan struct{})}
+	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	if d.logged, err = log.Seek(0, io.SeekEnd); err != nil {
+		return nil, err
+	}
+	d.cmd = exec.Command(program, "--socket", socket, "--state", s.state, "--init-record", runDir+"/init.json")
+	d.cmd.Env = append(os.Environ(), "DMTHIN_FAILPOINTS="+failpoints)
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	d.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
+	}}
+	if err := d.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%w (make crash-build builds it)", err)
+	}
+	go func() { _ = d.cmd.Wait(); close(d.exited) }()
+	return d, d.waitListening()
+}
+
+func (d *daemon) waitListening() error {
+	for range 600 {
+		conn, err := net.Dial("unix", socket)
+		if err == nil {
+			return conn.Close()
+		}
+		if d.dead() {
+			return errors.New("the daemon ended at its start: " + d.tail())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return errors.New("the daemon does not listen")
+}
+
+func (d *daemon) dead() bool {
+	select {
+	case <-d.exited:
+		return true
+	default:
+		return false
+	}
+}
+
+// end sends a signal and waits for the process to be gone.
+func (d *daemon) end(signal syscall.Signal) error {
+	d.http.CloseIdleConnections()
+	if err := d.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-d.exited:
+		return nil
+	case <-time.After(callLimit):
+		_ = d.cmd.Process.Kill() // what it hangs on is in its log
+		return fmt.Errorf("the daemon did not end after %s: %s", signal, d.tail())
+	}
+}
+
+// said is the log of this daemon.
+func (d *daemon) said() string {
+	text, err := os.ReadFile(d.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[min(d.logged, int64(len(text))):])
+}
+
+func (d *daemon) tail() string {
+	lines := strings.Split(strings.TrimSpace(d.said()), "\n")
+	return strings.Join(lines[max(0, len(lines)-15):], "\n")
+}
+
+// call sends one request of Docker's protocol.
+func (d *daemon) call(method string, request, answer any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	return d.post(method, bytes.NewReader(body), answer)
+}
+
+func (d *daemon) post(method string, body io.Reader, answer any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://driver/GraphDriver."+method, body)
+	if err != nil {
+		return err
+	}
+	response, err := d.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
+	var failure struct{ Err string }
+	if err := json.Unmarshal(text, &failure); err != nil {
+		return fmt.Errorf("%s: %w: %s", method, err, text)
+	}
+	if failure.Err != "" {
+		return fmt.Errorf("%s: %s", method, failure.Err)
+	}
+	if answer == nil {
+		return nil
+	}
+	return json.Unmarshal(text, answer)
+}
+
+func (d *daemon) init() error {
+	return d.call("Init", map[string]any{"Home": d.state, "Opts": d.options}, nil)
+}
+
+func (d *daemon) create(id, parent, size string) error {
+	request := map[string]any{"ID": id, "Parent": parent}
+	if size != "" {
+		request["StorageOpt"] = map[string]string{"size": size}
+	}
+	return d.call("CreateReadWrite", request, nil)
+}
+
+func (d *daemon) remove(id string) error { return d.call("Remove", map[string]string{"ID": id}, nil) }
+
+func (d *daemon) put(id string) error { return d.call("Put", map[string]string{"ID": id}, nil) }
+
+// get mounts a layer and returns its folder.
+func (d *daemon) get(id string) (string, error) {
+	var answer struct{ Dir string }
+	err := d.call("Get", map[string]string{"ID": id}, &answer)
+	return answer.Dir, err
+}
+
+func (d *daemon) fill(id string, tar io.Reader) error {
+	return d.post("ApplyDiff?id="+url.QueryEscape(id)+"&parent=", tar, nil)
+}
+
+func (d *daemon) cleanup() error { return d.call("Cleanup", struct{}{}, nil) }
+
+func (d *daemon) admin() *admin.Client { return admin.NewClient(filepath.Join(d.state, "admin.sock")) }

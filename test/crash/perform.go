@@ -1,0 +1,113 @@
+//go:build dmtest
+
+package crash
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// recorder numbers the operations of all clients, and marks their begin and
+// end in the log.
+type recorder struct {
+	mark func(word string) error
+
+	mu         sync.Mutex
+	operations []operation
+	acked      []bool
+}
+
+// perform does one operation.
+func (r *recorder) perform(d *daemon, o operation) error {
+	r.mu.Lock()
+	n := len(r.operations)
+	r.operations = append(r.operations, o)
+	r.acked = append(r.acked, false)
+	r.mu.Unlock()
+	if err := r.mark(beginMark(n)); err != nil {
+		return err
+	}
+	if err := d.perform(o); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.acked[n] = true
+	r.mu.Unlock()
+	return r.mark(endMark(n))
+}
+
+func (d *daemon) perform(o operation) error {
+	switch o.verb {
+	case create:
+		return d.create(o.layer, o.parent, o.size)
+	case remove:
+		return d.remove(o.layer)
+	case fill:
+		return d.fillAsAsked(o)
+	default:
+		return d.write(o)
+	}
+}
+
+// fillAsAsked fills a layer. A held one is mounted by somebody else before, and stays
+// so: its unmounting would sync what the daemon has to.
+func (d *daemon) fillAsAsked(o operation) error {
+	if o.held {
+		if _, err := d.get(o.layer); err != nil {
+			return err
+		}
+	}
+	return d.fill(o.layer, bytes.NewReader(tarOf(o.files)))
+}
+
+func tarOf(files map[string]string) []byte {
+	var stream bytes.Buffer
+	w := tar.NewWriter(&stream)
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		header := tar.Header{Name: path, Mode: 0o644, Size: int64(len(files[path]))}
+		// Writing to memory does not fail.
+		_ = w.WriteHeader(&header)
+		_, _ = w.Write([]byte(files[path]))
+	}
+	_ = w.Close()
+	return stream.Bytes()
+}
+
+// write is a container that writes a file and syncs it.
+func (d *daemon) write(o operation) error {
+	dir, err := d.get(o.layer)
+	if err != nil {
+		return err
+	}
+	for path, content := range o.files {
+		if err := writeSynced(filepath.Join(dir, path), content); err != nil {
+			return errors.Join(err, d.put(o.layer))
+		}
+	}
+	return d.put(o.layer)
+}
+
+func writeSynced(path, content string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

@@ -1,0 +1,145 @@
+//go:build dmtest
+
+package crash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// recording is what a workload left: the disk as it was before, the log of all
+// writes since, and what was asked for.
+type recording struct {
+	seed       uint64
+	blank      imageFile
+	log        imageFile
+	writes     *writeLog
+	operations []operation
+}
+
+// logSize bounds what a workload can write. The file is sparse.
+const logSize = 4 << 30
+
+// blankDisk is a disk whose state part holds an empty filesystem.
+func blankDisk(ctx context.Context, name string) (disk imageFile, err error) {
+	if disk, err = newImage(name, diskSize); err != nil {
+		return disk, err
+	}
+	l, err := openLab(ctx, disk, nil)
+	if err != nil {
+		return disk, err
+	}
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	return disk, run(ctx, "mkfs.ext4", "-q", partPath("state"))
+}
+
+func run(ctx context.Context, name string, args ...string) error {
+	if out, err := exec.CommandContext(ctx, name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %v: %w: %s", name, args, err, out)
+	}
+	return nil
+}
+
+// workload says what to record.
+type workload struct {
+	seed       uint64
+	clients    int         // at work at once
+	operations int         // of each
+	script     []operation // instead of these
+	planted    string      // failpoints of the daemon
+}
+
+// record runs a workload on an empty disk, from the set-up of the pool to the
+// daemon's end.
+func record(ctx context.Context, w workload) (_ *recording, err error) {
+	rec := &recording{seed: w.seed}
+	if rec.blank, err = blankDisk(ctx, "blank"); err != nil {
+		return nil, err
+	}
+	disk, err := rec.blank.copyTo("recorded")
+	if err != nil {
+		return nil, err
+	}
+	defer disk.discard()
+	if rec.log, err = newImage("log", logSize); err != nil {
+		return nil, err
+	}
+	if rec.operations, err = w.run(ctx, disk, rec.log); err != nil {
+		return nil, err
+	}
+	rec.writes, err = readLog(rec.log)
+	return rec, err
+}
+
+// discard frees an image's memory.
+func (f imageFile) discard() {
+	_ = f.Close()
+	_ = os.Remove(f.Name())
+}
+
+func (r *recording) discard() {
+	r.blank.discard()
+	r.log.discard()
+}
+
+func (w workload) run(ctx context.Context, disk, log imageFile) (_ []operation, err error) {
+	l, err := openLab(ctx, disk, &log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	if err := mountState(); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, unmountState()) }()
+	d, err := startDaemon(w.planted)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{mark: mark}
+	if err := errors.Join(d.init(), w.perform(d, r)); err != nil {
+		return nil, errors.Join(err, d.end(syscall.SIGKILL), errors.New(d.tail()))
+	}
+	return r.operations, d.stop()
+}
+
+// perform has all clients do their operations.
+func (w workload) perform(d *daemon, r *recorder) error {
+	for _, o := range w.script {
+		if err := r.perform(d, o); err != nil {
+			return fmt.Errorf("%s: %w", o, err)
+		}
+	}
+	var clients errgroup.Group
+	for n := range w.clients {
+		clients.Go(func() error {
+			g := newGenerator(w.seed+uint64(n)*1000, string(rune('a'+n)))
+			for range w.operations {
+				o := g.next()
+				if err := r.perform(d, o); err != nil {
+					return fmt.Errorf("%s: %w", o, err)
+				}
+			}
+			return nil
+		})
+	}
+	return clients.Wait()
+}
+
+// afterSetUp returns the cuts that fall after the first operation's begin.
+func (r *recording) afterSetUp() []cut {
+	all := r.writes.cuts()
+	for n, c := range all {
+		if slices.Contains(r.writes.progressAt(c.acknowledged(), len(r.operations)), underWay) {
+			return all[n:]
+		}
+	}
+	return nil
+}

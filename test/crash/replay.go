@@ -1,0 +1,119 @@
+//go:build dmtest
+
+package crash
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+)
+
+// replayCuts recovers from each of the cuts and calls report with what is wrong
+// after it. It ends early when report returns false. Cuts in the order of the
+// log are the fastest.
+func (r *recording) replayCuts(ctx context.Context, cuts []cut, report func(c cut, wrong []string) bool) error {
+	base, err := r.blank.copyTo("base")
+	if err != nil {
+		return err
+	}
+	defer func() { base.discard() }()
+	forward := replay{log: r.writes, base: base}
+	for _, c := range cuts {
+		if c.certain() < forward.done {
+			base.discard()
+			if base, err = r.blank.copyTo("base"); err != nil {
+				return err
+			}
+			forward = replay{log: r.writes, base: base}
+		}
+		if err := forward.advance(c.certain()); err != nil {
+			return err
+		}
+		wrong, err := r.try(ctx, base, c)
+		if err != nil {
+			return fmt.Errorf("replay of cut %s: %w", c, err)
+		}
+		if !report(c, wrong) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// try recovers from one cut. The error is that of the test; what the daemon
+// does wrong is in wrong.
+func (r *recording) try(ctx context.Context, base imageFile, c cut) (wrong []string, err error) {
+	disk, err := base.copyTo("cut")
+	if err != nil {
+		return nil, err
+	}
+	defer disk.discard()
+	if err := r.writes.finish(disk, c, r.seed); err != nil {
+		return nil, err
+	}
+	at := r.writes.progressAt(c.acknowledged(), len(r.operations))
+	return recoverOn(ctx, disk, func(d *daemon) []string { return d.verify(ctx, r.operations, at) })
+}
+
+// recoverOn starts the daemon on a disk that lost its power, has verify look at
+// it, and checks what the daemon leaves when it stops.
+func recoverOn(ctx context.Context, disk imageFile, verify func(*daemon) []string) (wrong []string, err error) {
+	l, err := openLab(ctx, disk, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, l.close(ctx)) }()
+	wrong = append(wrong, checkMetadata(ctx)...)
+	if err := mountState(); err != nil {
+		return append(wrong, fmt.Sprintf("the state's filesystem does not mount: %v", err)), nil
+	}
+	found, err := recoverMounted(verify)
+	wrong = append(wrong, found...)
+	if err := errors.Join(err, unmountState()); err != nil {
+		return wrong, err
+	}
+	if err := run(ctx, "e2fsck", "-fn", partPath("state")); err != nil {
+		wrong = append(wrong, err.Error())
+	}
+	return wrong, nil
+}
+
+func recoverMounted(verify func(*daemon) []string) (wrong []string, err error) {
+	_ = os.Remove(runDir + "/init.json") // it is in memory: a power cut takes it
+	d, err := startDaemon("")
+	if err != nil {
+		return nil, err
+	}
+	if err := d.init(); err != nil {
+		return []string{fmt.Sprintf("the daemon does not recover: %v", err)}, d.end(syscall.SIGTERM)
+	}
+	wrong = verify(d)
+	if err := d.stop(); err != nil {
+		wrong = append(wrong, fmt.Sprintf("the daemon does not stop: %v", err))
+	}
+	return wrong, nil
+}
+
+// checkMetadata runs thin_check on the pool's metadata, where there is any.
+func checkMetadata(ctx context.Context) []string {
+	head := make([]byte, 4096)
+	f, err := os.Open(partPath("metadata"))
+	if err != nil {
+		return []string{err.Error()}
+	}
+	defer f.Close()
+	if _, err := f.Read(head); err != nil {
+		return []string{err.Error()}
+	}
+	if bytes.Equal(head, make([]byte, len(head))) {
+		return nil
+	}
+	if out, err := exec.CommandContext(ctx, "thin_check", partPath("metadata")).CombinedOutput(); err != nil {
+		return []string{fmt.Sprintf("thin_check: %v: %s", err, out)}
+	}
+	return nil
+}
