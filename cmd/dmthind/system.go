@@ -12,6 +12,7 @@ import (
 	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
+	"github.com/dmthin/dmthin/internal/nameindex"
 	"github.com/dmthin/dmthin/internal/thinmeta"
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
@@ -107,7 +108,8 @@ func (trimmer) Trim(ctx context.Context, dir string) (int64, error) {
 	return filesystem.Trim(ctx, dir)
 }
 
-// archive is package diff's tar reading and writing.
+// archive is package diff's tar reading and writing. What is unpacked is indexed
+// for the comparisons to come.
 type archive struct{}
 
 func (archive) WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) (time.Time, error) {
@@ -119,7 +121,18 @@ func (archive) WriteAll(ctx context.Context, w io.Writer, dir string, ids user.I
 }
 
 func (archive) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (int64, error) {
-	return diff.Apply(ctx, dir, tar, ids)
+	var names []nameindex.Entry
+	size, err := diff.ApplyNoting(ctx, dir, tar, ids, func(inode uint64, name string) {
+		names = append(names, nameindex.Entry{Inode: inode, Name: name})
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := nameindex.Write(dir, names); err != nil {
+		// The layer is whole. Comparisons with it take longer.
+		logrus.WithError(err).WithField("layer", dir).Warn("the names in a layer could not be indexed")
+	}
+	return size, nil
 }
 
 func (archive) Size(ctx context.Context, dir string, changes []diff.Change) (int64, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/inodescan"
+	"github.com/dmthin/dmthin/internal/nameindex"
 )
 
 // Metadata is the pool's own metadata.
@@ -44,11 +45,14 @@ type Config struct {
 type Differ struct {
 	cfg  Config
 	scan func(ctx context.Context, before, after uint32) (inodescan.Result, error)
+	// inodesPerLookup is how many inodes of a layer there must be for each that
+	// differs, or listing all names is as fast as looking some up.
+	inodesPerLookup uint64
 }
 
 // New makes a Differ. It opens nothing before the first comparison.
 func New(cfg Config) *Differ {
-	return &Differ{cfg: cfg, scan: pool{cfg.Metadata, cfg.DataDevice}.scan}
+	return &Differ{cfg: cfg, scan: pool{cfg.Metadata, cfg.DataDevice}.scan, inodesPerLookup: 10}
 }
 
 // Changes returns what diff.Changes returns for the two folders. A parent
@@ -57,12 +61,12 @@ func (d *Differ) Changes(ctx context.Context, layer, parent Layer, still Still) 
 	if parent.Dir == "" {
 		return diff.Changes(ctx, layer.Dir, "")
 	}
-	changes, err := d.byBlocks(ctx, layer, parent, still)
+	changes, method, err := d.byBlocks(ctx, layer, parent, still)
 	if err == nil && rand.Float64() < d.cfg.Verify { //nolint:gosec // a share, no secret
-		return d.verified(ctx, layer, parent, changes)
+		return d.verified(ctx, layer, parent, changes, method)
 	}
 	if err == nil {
-		d.cfg.Observe(Outcome{Method: Blocks})
+		d.cfg.Observe(Outcome{Method: method})
 		return changes, nil
 	}
 	if ctx.Err() != nil {
@@ -79,19 +83,32 @@ var (
 	errBusy = errors.New("the layers could not be held still")
 )
 
-func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, error) {
+func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, Method, error) {
 	found, err := d.look(ctx, layer, parent, still)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if 2*uint64(len(found.Inodes)) > found.Used {
-		return nil, errMany
+		return nil, "", errMany
 	}
 	suspects := make(diff.Suspects, len(found.Inodes))
 	for _, i := range found.Inodes {
-		suspects[i.Number] = struct{}{}
+		suspects[i.Number] = i.Links
 	}
-	return diff.ChangesAmong(ctx, layer.Dir, parent.Dir, suspects)
+	var names diff.Names
+	if d.inodesPerLookup*uint64(len(suspects)) < found.Used {
+		index, err := nameindex.Open(layer.Dir)
+		if err != nil {
+			return nil, "", err
+		}
+		defer index.Close()
+		names = index
+	}
+	changes, listed, err := diff.ChangesAmong(ctx, layer.Dir, parent.Dir, suspects, names)
+	if listed {
+		return changes, Listing, err
+	}
+	return changes, Blocks, err
 }
 
 // look scans the layers while they are held still.

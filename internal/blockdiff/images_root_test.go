@@ -41,12 +41,12 @@ type images struct {
 	dir       string
 	fs        filesystem.Type
 	blockSize int64
-	mounted   map[uint32]func()
+	outcomes  map[Method]int
 }
 
-func newImages(t *testing.T, fs filesystem.Type, size, blockSize int64, mkfs ...string) *images {
+func newImages(t testing.TB, fs filesystem.Type, size, blockSize int64, mkfs ...string) *images {
 	t.Helper()
-	m := &images{t.TempDir(), fs, blockSize, map[uint32]func(){}}
+	m := &images{t.TempDir(), fs, blockSize, map[Method]int{}}
 	if err := os.WriteFile(m.path(0), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +72,7 @@ func (m *images) layer(id uint32) Layer {
 }
 
 // use mounts a layer and calls do with its folder.
-func (m *images) use(t *testing.T, id uint32, readOnly bool, do func(dir string)) {
+func (m *images) use(t testing.TB, id uint32, readOnly bool, do func(dir string)) {
 	t.Helper()
 	if err := os.MkdirAll(m.mount(id), 0o755); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func (m *images) use(t *testing.T, id uint32, readOnly bool, do func(dir string)
 }
 
 // snapshot makes a copy that differs from its origin nowhere.
-func (m *images) snapshot(t *testing.T, id, origin uint32) {
+func (m *images) snapshot(t testing.TB, id, origin uint32) {
 	t.Helper()
 	out, err := exec.Command("cp", "--sparse=always", m.path(origin), m.path(id)).CombinedOutput()
 	if err != nil {
@@ -138,7 +138,11 @@ func (m *images) compare(t *testing.T, after, before uint32) (outcome Outcome, c
 	log := logrus.New()
 	log.SetOutput(t.Output())
 	log.SetLevel(logrus.DebugLevel)
-	d := &Differ{Config{Log: logrus.NewEntry(log), Observe: func(o Outcome) { outcome = o }}, m.scan}
+	observe := func(o Outcome) {
+		outcome = o
+		m.outcomes[o.Method]++
+	}
+	d := &Differ{Config{Log: logrus.NewEntry(log), Observe: observe}, m.scan, 1}
 	m.use(t, before, true, func(string) {
 		m.use(t, after, true, func(string) {
 			got, err := d.Changes(t.Context(), m.layer(after), m.layer(before), unheld)
@@ -151,7 +155,10 @@ func (m *images) compare(t *testing.T, after, before uint32) (outcome Outcome, c
 			}
 			changes = len(want)
 			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("layer %d against %d (-walk +blocks):\n%s", after, before, diff)
+				t.Errorf("layer %d against %d (-walk +%s):\n%s", after, before, outcome.Method, diff)
+			}
+			if !bytes.Equal(tarOf(t, m.layer(after).Dir, want), tarOf(t, m.layer(after).Dir, got)) {
+				t.Errorf("layer %d against %d: the tars differ", after, before)
 			}
 		})
 	})
@@ -164,7 +171,12 @@ func unheld(_ context.Context, look func() error) error { return look() }
 // fill makes the layer that others are snapshots of.
 func (m *images) fill(t *testing.T, id uint32, seed uint64, operations int) {
 	t.Helper()
-	m.use(t, id, false, func(dir string) { newChurn(seed, dir).run(operations) })
+	m.use(t, id, false, func(dir string) {
+		newChurn(seed, dir).run(operations)
+		if id%2 == 0 { // or what is known is that of the layer below
+			index(t, dir)
+		}
+	})
 }
 
 // kinds are the filesystems and block sizes to be tried.
@@ -185,7 +197,7 @@ var kinds = []struct {
 
 // chain makes layers on one another with random changes and compares each with
 // the two below it, both ways.
-func chain(t *testing.T, seed uint64) {
+func chain(t *testing.T, seed uint64) map[Method]int {
 	t.Helper()
 	k := kinds[seed%uint64(len(kinds))]
 	m := newImages(t, k.fs, k.size, k.blockSize, k.mkfs...)
@@ -202,6 +214,7 @@ func chain(t *testing.T, seed uint64) {
 	if t.Failed() {
 		t.Fatalf("seed %d: %s in blocks of %d, mkfs %v", seed, k.fs, k.blockSize, k.mkfs)
 	}
+	return m.outcomes
 }
 
 func (m *images) expectBlocks(t *testing.T, after, before uint32) {
@@ -214,7 +227,9 @@ func (m *images) expectBlocks(t *testing.T, after, before uint32) {
 
 func TestRandomLayersGiveTheChangesOfTheWalk(t *testing.T) {
 	for seed := range uint64(len(kinds)) {
-		chain(t, seed)
+		if methods := chain(t, seed); methods[Blocks] == 0 {
+			t.Errorf("seed %d: no comparison did without a list of all names: %v", seed, methods)
+		}
 	}
 }
 
@@ -224,9 +239,11 @@ func TestFuzz(t *testing.T) {
 	if seed == 0 {
 		seed = uint64(time.Now().Unix()) << 20
 	}
-	rounds := 0
+	rounds, methods := 0, map[Method]int{}
 	for begin := time.Now(); time.Since(begin) < *fuzzFor; rounds++ {
-		chain(t, seed+uint64(rounds))
+		for method, n := range chain(t, seed+uint64(rounds)) {
+			methods[method] += n
+		}
 	}
-	t.Logf("%d rounds from seed %d", rounds, seed)
+	t.Logf("%d rounds from seed %d: %v", rounds, seed, methods)
 }

@@ -12,8 +12,9 @@ type Method string
 
 // The methods, the fastest first.
 const (
-	Blocks Method = "blocks" // changed blocks, and a list of all names in the layer
-	Walk   Method = "walk"   // both layers looked through
+	Blocks  Method = "blocks"  // changed blocks, and a look at what they hold
+	Listing Method = "listing" // changed blocks, and a list of all names in the layer
+	Walk    Method = "walk"    // both layers looked through
 )
 
 // Reason is why a comparison fell back to the walk.
@@ -31,7 +32,7 @@ const (
 	Mismatch    Reason = "mismatch"    // both were done, and the walk found something else
 )
 
-// Verified says of a comparison by blocks that the walk found the same.
+// Verified says of a comparison by blocks or listing that the walk found the same.
 const Verified Reason = "verified"
 
 // Outcome tells how a comparison went.

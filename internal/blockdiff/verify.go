@@ -11,13 +11,13 @@ import (
 
 // verified asks the walk as well. Its answer counts: a layer that lacks a change
 // is wrong for good.
-func (d *Differ) verified(ctx context.Context, layer, parent Layer, changes []diff.Change) ([]diff.Change, error) {
+func (d *Differ) verified(ctx context.Context, layer, parent Layer, changes []diff.Change, method Method) ([]diff.Change, error) {
 	want, err := diff.Changes(ctx, layer.Dir, parent.Dir)
 	if err != nil {
 		return nil, err
 	}
 	if slices.Equal(changes, want) {
-		d.cfg.Observe(Outcome{Method: Blocks, Reason: Verified})
+		d.cfg.Observe(Outcome{Method: method, Reason: Verified})
 		return want, nil
 	}
 	missing, extra := unlike(want, changes), unlike(changes, want)

@@ -36,7 +36,7 @@ func compareWith(t *testing.T, cfg Config, still Still, scan func() (inodescan.R
 	logger.SetOutput(&text)
 	logger.SetLevel(logrus.DebugLevel)
 	cfg.Log, cfg.Observe = logrus.NewEntry(logger), func(o Outcome) { outcome = o }
-	d := &Differ{cfg, func(context.Context, uint32, uint32) (inodescan.Result, error) { return scan() }}
+	d := &Differ{cfg, func(context.Context, uint32, uint32) (inodescan.Result, error) { return scan() }, 1}
 	got, err := d.Changes(t.Context(), layer, parent, still)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestAMismatchIsLoggedAndTheWalksAnswerUsed(t *testing.T) {
 	logger.SetOutput(&log)
 	var outcome Outcome
 	d := New(Config{Log: logrus.NewEntry(logger), Observe: func(o Outcome) { outcome = o }})
-	got, err := d.verified(t.Context(), layer, parent, []diff.Change{{Path: "/other", Kind: diff.Deleted}})
+	got, err := d.verified(t.Context(), layer, parent, []diff.Change{{Path: "/other", Kind: diff.Deleted}}, Blocks)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,10 +33,20 @@ var ErrOutside = errors.New("points outside of the layer")
 // unpacked. Names that lead outside fail with ErrOutside; errors of reading the
 // stream are wrapped. Changing owners and making devices takes root.
 func Apply(ctx context.Context, dir string, stream io.Reader, ids IDMaps) (size int64, err error) {
+	return ApplyNoting(ctx, dir, stream, ids, func(uint64, string) {})
+}
+
+// Note is told which inode an entry was unpacked to, and its name relative to
+// the layer's folder. Later entries may replace what it was told of.
+type Note func(inode uint64, name string)
+
+// ApplyNoting is Apply, with notes of what was unpacked.
+func ApplyNoting(ctx context.Context, dir string, stream io.Reader, ids IDMaps, note Note) (size int64, err error) {
 	u, err := newUnpacker(ctx, dir, ids)
 	if err != nil {
 		return 0, err
 	}
+	u.note = note
 	defer u.close()
 	body := bufio.NewReaderSize(contextReader{ctx, stream}, streamBuffer)
 	if err := u.unpack(tar.NewReader(body)); err != nil {
@@ -60,6 +70,7 @@ type unpacker struct {
 	dir  string
 	root *os.File
 	ids  IDMaps
+	note Note
 	size int64
 	buf  []byte
 

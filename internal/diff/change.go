@@ -58,5 +58,6 @@ func withFolders(changes []Change) []Change {
 		}
 	}
 	slices.SortFunc(changes, comparePaths)
-	return changes
+	// A folder may have been come to by more ways than one.
+	return slices.CompactFunc(changes, func(a, b Change) bool { return a.Path == b.Path })
 }

@@ -69,8 +69,20 @@ type relation int
 const (
 	isNew     relation = iota // the parent has no folder of that name
 	isBoth                    // both have one
+	isSuspect                 // both have one of the same inode, which may differ
 	isOneNode                 // both have one of the same inode, which doesn't differ
 )
+
+// relate tells how a folder of the layer stands to what has its name in the parent.
+func relate(after, before *stat) relation {
+	switch {
+	case !before.isDir():
+		return isNew
+	case after.Ino != before.Ino:
+		return isBoth
+	}
+	return isSuspect
+}
 
 // compare merges two sorted lists of names.
 func (p *folderPair) compare(layer, parent []dirent) error {
@@ -89,6 +101,16 @@ func (p *folderPair) compare(layer, parent []dirent) error {
 				return err
 			}
 			layer, parent = layer[1:], parent[1:]
+		}
+	}
+	return nil
+}
+
+// compareSame compares entries that are on both sides.
+func (p *folderPair) compareSame(entries []dirent) error {
+	for _, e := range entries {
+		if err := p.both(e, e); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -145,11 +167,7 @@ func (p *folderPair) both(layer, parent dirent) error {
 		p.report(name, Modified)
 	}
 	if after.isDir() {
-		is := isNew
-		if before.isDir() {
-			is = isBoth
-		}
-		p.descend(layer, is)
+		p.descend(layer, relate(&after, &before))
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func (u *unpacker) setMetadata(n node, h *tar.Header) error {
 	if err != nil {
 		return fmt.Errorf("stat: %w", err)
 	}
+	u.note(s.Ino, n.name)
 	if s.isSymlink() { // its mode can't be set
 		if h.Typeflag == tar.TypeLink {
 			return nil // nor does Docker set its time by another name

@@ -101,7 +101,13 @@ func (u *unpacker) makeFolders(dir string, links int) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open folder %q: %w", dir, err)
 	}
-	return os.NewFile(uintptr(fd), dir), nil
+	f := os.NewFile(uintptr(fd), dir)
+	s, err := lstatAt(fd, "")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("stat folder %q: %w", dir, err), f.Close())
+	}
+	u.note(s.Ino, u.realName(f, dir))
+	return f, nil
 }
 
 // makeTarget makes the folder that the link n, in the folder up, points to.

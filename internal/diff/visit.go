@@ -13,6 +13,9 @@ type visitor struct {
 // visit compares one folder. A folder of the layer that is gone by now has
 // nothing more to tell.
 func (v *visitor) visit(f *folder) error {
+	if f.seeds != nil {
+		return v.visitSeed(f)
+	}
 	if f.is == isOneNode {
 		return v.visitClean(f)
 	}
@@ -28,7 +31,7 @@ func (v *visitor) visit(f *folder) error {
 	pair := v.pair(f, path)
 	pair.layer.fd = layer
 	var before []dirent
-	if f.is == isBoth {
+	if f.is != isNew {
 		if pair.parent.fd, before, err = v.read(v.walk.parent, path); err != nil {
 			return v.inTheParent(err)
 		}
@@ -62,6 +65,9 @@ func (v *visitor) pair(f *folder, path string) *folderPair {
 			v.changes = append(v.changes, Change{Path: prefix + name, Kind: kind})
 		},
 		descend: func(e dirent, is relation) {
+			if is == isOneNode && v.walk.seeds != nil && (f.is == isOneNode || f.is == isSuspect) {
+				return // the suspects below it have seeds of their own
+			}
 			v.found = append(v.found, &folder{up: f, name: e.name, is: is})
 		},
 	}

@@ -28,9 +28,10 @@ func Changes(ctx context.Context, layer, parent string) ([]Change, error) {
 // folder is a folder of the layer still to be compared. Only names are kept, so
 // that the queue stays small in deep trees.
 type folder struct {
-	up   *folder
-	name string
-	is   relation
+	up    *folder
+	name  string // or, of one that has seeds, a path
+	is    relation
+	seeds []dirent // the suspects in it, if it need not be listed
 }
 
 // path returns the folder's path relative to the layer.
@@ -64,7 +65,8 @@ type tree struct {
 type walk struct {
 	ctx           context.Context
 	layer, parent tree
-	suspects      Suspects // nil: everything may differ
+	suspects      Suspects  // nil: everything may differ
+	seeds         []*folder // where all suspects are, nil if that is not known
 
 	mu      sync.Mutex // protects everything below
 	wake    sync.Cond
@@ -86,7 +88,11 @@ func (w *walk) changes() ([]Change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.run(top); err != nil {
+	if w.seeds == nil || top.is != isOneNode {
+		w.pending = append(w.pending, top)
+	}
+	w.pending = append(w.pending, w.seeds...)
+	if err := w.run(); err != nil {
 		return nil, err
 	}
 	return withFolders(w.found), nil
@@ -114,7 +120,7 @@ func (w *walk) open() (top *folder, err error) {
 	if after.Ino == before.Ino && !w.suspects.has(after.Ino) {
 		return &folder{is: isOneNode}, nil
 	}
-	return &folder{is: isBoth}, nil
+	return &folder{is: relate(&after, &before)}, nil
 }
 
 func (w *walk) close() {
@@ -125,8 +131,8 @@ func (w *walk) close() {
 	}
 }
 
-func (w *walk) run(top *folder) error {
-	w.pending = append(w.pending, top)
+// run empties the stack.
+func (w *walk) run() error {
 	group, ctx := errgroup.WithContext(w.ctx)
 	stop := context.AfterFunc(ctx, func() {
 		w.mu.Lock()

@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 func newDiffs() *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: namespace, Name: "diffs_total",
-		Help: "Comparisons of a layer with its parent, by method: blocks looks at what differs in the pool, walk at every file. reason says why it was a walk, or that a walk verified it.",
+		Help: "Comparisons of a layer with its parent, by method: blocks looks at what differs in the pool, listing lists all names as well, walk looks at every file. reason says why it was a walk, or that a walk verified it.",
 	}, []string{"method", "reason"})
 }
 

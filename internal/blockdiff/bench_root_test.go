@@ -1,0 +1,73 @@
+//go:build roottest && !dmtest
+
+package blockdiff
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/filesystem"
+	"github.com/dmthin/dmthin/internal/inodescan"
+)
+
+// BenchmarkTenChanged compares layers in which ten files were written to. What it
+// takes to find the blocks that differ is not counted: image files share none.
+func BenchmarkTenChanged(b *testing.B) {
+	for _, files := range []int{5000, 200_000} {
+		b.Run(fmt.Sprint(files), func(b *testing.B) { benchTenChanged(b, files) })
+	}
+}
+
+func benchTenChanged(b *testing.B, files int) {
+	m := newImages(b, filesystem.Ext4, 2<<30, 64<<10, "-N", "300000")
+	name := func(dir string, i int) string { return fmt.Sprintf("%s/%d/%d/file-%d", dir, i/1000, i/100, i) }
+	m.use(b, 0, false, func(dir string) {
+		for i := range files {
+			if i%100 == 0 {
+				_ = os.MkdirAll(fmt.Sprintf("%s/%d/%d", dir, i/1000, i/100), 0o755)
+			}
+			if err := os.WriteFile(name(dir, i), []byte("x"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+		index(b, dir)
+	})
+	m.snapshot(b, 1, 0)
+	m.use(b, 1, false, func(dir string) {
+		for i := range 10 {
+			if err := os.WriteFile(name(dir, i*files/10), []byte("changed"), 0o644); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	m.benchCompare(b, 1, 0, 10)
+}
+
+func (m *images) benchCompare(b *testing.B, after, before uint32, want int) {
+	result, err := m.scan(b.Context(), before, after)
+	if err != nil {
+		b.Fatal(err)
+	}
+	found := func(context.Context, uint32, uint32) (inodescan.Result, error) { return result, nil }
+	var outcome Outcome
+	d := &Differ{Config{Log: logrus.NewEntry(logrus.New()), Observe: func(o Outcome) { outcome = o }}, found, 10}
+	m.use(b, before, true, func(string) {
+		m.use(b, after, true, func(string) {
+			for b.Loop() {
+				changes, err := d.Changes(b.Context(), m.layer(after), m.layer(before), unheld)
+				files := 0
+				for _, c := range changes {
+					files += strings.Count(c.Path, "file")
+				}
+				if err != nil || files != want || outcome.Method != Blocks {
+					b.Fatalf("%v, %v, %d files", outcome, err, files)
+				}
+			}
+		})
+	})
+}
