@@ -127,7 +127,10 @@ func (p *thins) base(t *testing.T, seed uint64) {
 	if err := filesystem.PrepareBase(t.Context(), node, p.fs, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	p.use(t, 0, false, func(dir string) { newChurn(seed, dir).run(300) })
+	p.use(t, 0, false, func(dir string) {
+		newChurn(seed, dir).run(300)
+		index(t, dir)
+	})
 }
 
 // still freezes the one layer that is mounted for writing.
@@ -154,6 +157,7 @@ func (p *thins) compare(t *testing.T, after, before thinpool.DeviceID, still Sti
 	log.SetLevel(logrus.DebugLevel)
 	var outcome Outcome
 	d := New(Config{Metadata: p, DataDevice: p.DataDevice, Log: logrus.NewEntry(log), Observe: func(o Outcome) { outcome = o }})
+	d.inodesPerLookup = 1
 	got, err := d.Changes(t.Context(), p.layer(after), p.layer(before), still)
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +167,10 @@ func (p *thins) compare(t *testing.T, after, before thinpool.DeviceID, still Sti
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("layer %d against %d (-walk +blocks):\n%s", after, before, diff)
+		t.Errorf("layer %d against %d (-walk +%s):\n%s", after, before, outcome.Method, diff)
+	}
+	if !bytes.Equal(tarOf(t, p.layer(after).Dir, want), tarOf(t, p.layer(after).Dir, got)) {
+		t.Errorf("layer %d against %d: the tars differ", after, before)
 	}
 	if outcome.Method == Walk && outcome.Reason != Many {
 		t.Errorf("layer %d against %d: %+v", after, before, outcome)

@@ -155,7 +155,7 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 	case strings.HasPrefix(base, whiteoutPrefix):
 		return u.whiteout(at, strings.TrimPrefix(base, whiteoutPrefix))
 	}
-	return u.place(node{at.fd(), base, path.Join(at.real, base)}, h, body)
+	return u.place(node{at.fd(), base, path.Join(at.real, base), 0}, h, body)
 }
 
 // top applies the entry for the layer's own folder, which exists.
@@ -163,7 +163,7 @@ func (u *unpacker) top(h *tar.Header) error {
 	if h.Typeflag != tar.TypeDir {
 		return errors.New("the top of a layer can only be a folder")
 	}
-	n := node{int(u.root.Fd()), ".", "."}
+	n := node{int(u.root.Fd()), ".", ".", 0}
 	u.folderTimes["."] = headerTimes(h)
 	return u.setMetadata(n, h)
 }

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// create makes the entry; made is false for a device that can't be made here.
-func (u *unpacker) create(n node, h *tar.Header, body io.Reader) (made bool, err error) {
+// create makes the entry, or fails with EEXIST if there is something of its name.
+// made is false for a device that can't be made here. A file stays open.
+func (u *unpacker) create(n *node, h *tar.Header, body io.Reader) (made bool, err error) {
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeGNUSparse:
 		return true, u.createFile(n, h, body)
@@ -23,9 +24,9 @@ func (u *unpacker) create(n node, h *tar.Header, body io.Reader) (made bool, err
 	case tar.TypeSymlink:
 		err = unix.Symlinkat(h.Linkname, n.dirfd, n.base)
 	case tar.TypeLink:
-		return true, u.createLink(n, h.Linkname)
+		return true, u.createLink(*n, h.Linkname)
 	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo:
-		err = makeSpecial(n, h)
+		err = makeSpecial(*n, h)
 		if errors.Is(err, unix.EPERM) && userns.RunningInUserNS() {
 			return false, nil // a user namespace may not have devices
 		}
@@ -38,20 +39,15 @@ func (u *unpacker) create(n node, h *tar.Header, body io.Reader) (made bool, err
 	return true, nil
 }
 
-func (u *unpacker) createFile(n node, h *tar.Header, body io.Reader) error {
+func (u *unpacker) createFile(n *node, h *tar.Header, body io.Reader) error {
 	const flags = unix.O_CREAT | unix.O_EXCL | unix.O_WRONLY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := unix.Openat(n.dirfd, n.base, flags, 0o600)
+	const plain = 0o777 // other bits would go at the first write
+	fd, err := unix.Openat(n.dirfd, n.base, flags, uint32(h.Mode)&plain)
 	if err != nil {
 		return fmt.Errorf("create: %w", err)
 	}
-	if err := writeSparse(u.ctx, fd, 0, body, h.Size, u.buf); err != nil {
-		closeFD(fd)
-		return err
-	}
-	if err := unix.Close(fd); err != nil {
-		return fmt.Errorf("close: %w", err)
-	}
-	return nil
+	n.file = fd
+	return writeSparse(u.ctx, fd, 0, body, h.Size, u.buf)
 }
 
 // createLink makes a hard link. Some builders write absolute targets; they mean

@@ -10,27 +10,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setMetadata gives an entry its owner, attributes, mode and times. The owner
-// comes first, because the kernel clears capabilities and the setuid bits when it
-// changes. Folders get their times at the very end.
+// setMetadata gives an entry the owner, attributes, mode and times that it doesn't
+// have yet. The owner comes first, because the kernel clears capabilities and the
+// setuid bits when it changes. Folders get their times at the very end.
 func (u *unpacker) setMetadata(n node, h *tar.Header) error {
-	if err := u.setOwner(n, h); err != nil {
+	s, err := n.stat()
+	if err != nil {
+		return err
+	}
+	u.note(s.Ino, n.name)
+	changed, err := u.setOwner(n, h, &s)
+	if err != nil {
 		return err
 	}
 	if err := u.setXattrs(n, h); err != nil {
 		return err
 	}
-	s, err := lstatAt(n.dirfd, n.base)
-	if err != nil {
-		return fmt.Errorf("stat: %w", err)
-	}
-	u.note(s.Ino, n.name)
-	if s.isSymlink() { // its mode can't be set
+	mode := h.Mode & 0o7777
+	switch {
+	case s.isSymlink(): // its mode can't be set
 		if h.Typeflag == tar.TypeLink {
 			return nil // nor does Docker set its time by another name
 		}
-	} else if err := n.chmod(uint32(h.Mode & 0o7777)); err != nil {
-		return err
+	case changed || len(h.PAXRecords) > 0 || s.permissions() != mode: // an ACL may have changed it
+		if err := n.chmod(uint32(mode)); err != nil {
+			return err
+		}
 	}
 	if s.isDir() {
 		u.folderTimes[n.name] = headerTimes(h)
@@ -40,20 +45,18 @@ func (u *unpacker) setMetadata(n node, h *tar.Header) error {
 	return n.setTimes(headerTimes(h))
 }
 
-func (u *unpacker) setOwner(n node, h *tar.Header) error {
+// setOwner does nothing if the owner is right: most files are root's, who makes
+// them. Nor would it be without effect. Not every tar repeats a file's capability
+// with each of its names, and the kernel clears it even so.
+func (u *unpacker) setOwner(n node, h *tar.Header, s *stat) (changed bool, err error) {
 	uid, gid, err := u.ids.ToHost(h.Uid, h.Gid)
 	if err != nil {
-		return fmt.Errorf("map owner %d:%d: %w", h.Uid, h.Gid, err)
+		return false, fmt.Errorf("map owner %d:%d: %w", h.Uid, h.Gid, err)
 	}
-	if h.Typeflag == tar.TypeLink {
-		// Not every tar repeats a file's capability with each of its names,
-		// and a chown to the same owner would clear it.
-		s, err := lstatAt(n.dirfd, n.base)
-		if err == nil && int64(s.Uid) == int64(uid) && int64(s.Gid) == int64(gid) {
-			return nil
-		}
+	if int64(s.Uid) == int64(uid) && int64(s.Gid) == int64(gid) {
+		return false, nil
 	}
-	return n.chown(uid, gid)
+	return true, n.chown(uid, gid)
 }
 
 func (u *unpacker) setXattrs(n node, h *tar.Header) error {
@@ -97,7 +100,7 @@ func (u *unpacker) setFolderTimes() error {
 		}
 		fd, err := top.open(dir)
 		if err == nil {
-			err = node{fd, base, name}.setTimes(u.folderTimes[name])
+			err = node{fd, base, name, 0}.setTimes(u.folderTimes[name])
 		}
 		if err != nil && !isGone(err) { // a later entry may have removed it
 			return fmt.Errorf("unpack %q: %w", name, err)

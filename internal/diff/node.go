@@ -17,6 +17,26 @@ type node struct {
 	dirfd int
 	base  string
 	name  string // relative to the top, links resolved
+	file  int    // a descriptor for what was just made, 0 if there is none
+}
+
+func (n node) closeFile() error {
+	if n.file == 0 {
+		return nil
+	}
+	return unix.Close(n.file)
+}
+
+func (n node) stat() (s stat, err error) {
+	if n.file != 0 {
+		s, err = lstatAt(n.file, "")
+	} else {
+		s, err = lstatAt(n.dirfd, n.base)
+	}
+	if err != nil {
+		return s, fmt.Errorf("stat: %w", err)
+	}
+	return s, nil
 }
 
 func (n node) chown(uid, gid int) error {
@@ -24,14 +44,25 @@ func (n node) chown(uid, gid int) error {
 	if uid < 0 || gid < 0 || uid >= math.MaxUint32 || gid >= math.MaxUint32 {
 		return fmt.Errorf("owner %d:%d is out of range", uid, gid)
 	}
-	if err := unix.Fchownat(n.dirfd, n.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	var err error
+	if n.file != 0 {
+		err = unix.Fchown(n.file, uid, gid)
+	} else {
+		err = unix.Fchownat(n.dirfd, n.base, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	if err != nil {
 		return fmt.Errorf("change owner to %d:%d: %w", uid, gid, err)
 	}
 	return nil
 }
 
 func (n node) chmod(mode uint32) error {
-	err := unix.Fchmodat(n.dirfd, n.base, mode, unix.AT_SYMLINK_NOFOLLOW)
+	var err error
+	if n.file != 0 {
+		err = unix.Fchmod(n.file, mode)
+	} else {
+		err = unix.Fchmodat(n.dirfd, n.base, mode, unix.AT_SYMLINK_NOFOLLOW)
+	}
 	if errors.Is(err, unix.EOPNOTSUPP) { // before Linux 6.6
 		err = n.chmodOpened(mode)
 	}

@@ -26,7 +26,7 @@ func TestModesAreSetWithoutFchmodat2(t *testing.T) {
 	}
 	defer closeFD(fd)
 	for _, name := range []string{"file", "fifo"} {
-		if err := (node{fd, name, name}).chmodOpened(0o4751); err != nil {
+		if err := (node{fd, name, name, 0}).chmodOpened(0o4751); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		info, err := os.Lstat(filepath.Join(dir, name))
@@ -34,7 +34,7 @@ func TestModesAreSetWithoutFchmodat2(t *testing.T) {
 			t.Errorf("%s is %v, %v", name, info.Mode(), err)
 		}
 	}
-	if err := (node{fd, "link", "link"}).chmodOpened(0o600); err == nil {
+	if err := (node{fd, "link", "link", 0}).chmodOpened(0o600); err == nil {
 		t.Error("the mode of a link was set")
 	}
 	if info, err := os.Lstat(dir + "/file"); err != nil || info.Mode()&^os.ModeSetuid != 0o751 {

@@ -82,7 +82,7 @@ func (u *unpacker) makeFolders(dir string, links int) (*os.File, error) {
 		return nil, err
 	}
 	defer func() { _ = up.Close() }()
-	n := node{int(up.Fd()), path.Base(dir), dir}
+	n := node{int(up.Fd()), path.Base(dir), dir, 0}
 	err = unix.Mkdirat(n.dirfd, n.base, impliedMode)
 	if errors.Is(err, unix.EEXIST) {
 		return u.makeTarget(n, u.realName(up, path.Dir(dir)), links+1)

@@ -127,7 +127,7 @@ func makeFifo(t *rapid.T) operation {
 	return operation{"mkfifo " + p, func(r *os.Root) {
 		inParent(r, p, func(dirfd int, base string) {
 			if unix.Mknodat(dirfd, base, unix.S_IFIFO|0o640, 0) == nil {
-				_ = node{dirfd, base, p}.setTimes(times{timespec(at), timespec(at)})
+				_ = node{dirfd, base, p, 0}.setTimes(times{timespec(at), timespec(at)})
 			}
 		})
 	}}
@@ -166,7 +166,7 @@ func makeDevice(t *rapid.T) operation {
 	return operation{"mknod " + p, func(r *os.Root) {
 		inParent(r, p, func(dirfd int, base string) {
 			if unix.Mknodat(dirfd, base, kind|0o640, int(unix.Mkdev(7, minor))) == nil {
-				_ = node{dirfd, base, p}.setTimes(times{timespec(at), timespec(at)})
+				_ = node{dirfd, base, p, 0}.setTimes(times{timespec(at), timespec(at)})
 			}
 		})
 	}}
@@ -180,7 +180,7 @@ func setCapability(t *rapid.T) operation {
 		if s, err := r.Lstat(p); err != nil || s.Mode()&os.ModeSymlink != 0 {
 			return
 		}
-		inParent(r, p, func(dirfd int, base string) { _ = node{dirfd, base, p}.setXattr(capabilityXattr, value) })
+		inParent(r, p, func(dirfd int, base string) { _ = node{dirfd, base, p, 0}.setXattr(capabilityXattr, value) })
 	}}
 }
 
@@ -188,7 +188,7 @@ func setCapability(t *rapid.T) operation {
 func setUserXattr(t *rapid.T) operation {
 	p := somePath().Draw(t, "path")
 	return operation{"setfattr " + p, func(r *os.Root) {
-		inParent(r, p, func(dirfd int, base string) { _ = node{dirfd, base, p}.setXattr("user.test", "x") })
+		inParent(r, p, func(dirfd int, base string) { _ = node{dirfd, base, p, 0}.setXattr("user.test", "x") })
 	}}
 }
 

@@ -14,7 +14,7 @@ func (u *unpacker) whiteout(at *parentFolder, base string) error {
 	if base == "" || base == "." || base == ".." {
 		return fmt.Errorf("a whiteout can't remove %q: it %w", base, ErrOutside)
 	}
-	n := node{at.fd(), base, path.Join(at.real, base)}
+	n := node{at.fd(), base, path.Join(at.real, base), 0}
 	s, err := lstatAt(n.dirfd, n.base)
 	if errors.Is(err, unix.ENOENT) {
 		return nil
@@ -45,7 +45,7 @@ func (u *unpacker) clear(dirfd int, dir string) error {
 		if err := u.ctx.Err(); err != nil {
 			return err
 		}
-		n := node{dirfd, e.name, path.Join(dir, e.name)}
+		n := node{dirfd, e.name, path.Join(dir, e.name), 0}
 		s, err := lstatAt(dirfd, e.name)
 		if err != nil {
 			return fmt.Errorf("stat %q: %w", n.name, err)

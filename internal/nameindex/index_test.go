@@ -166,7 +166,9 @@ func FuzzPage(f *testing.F) {
 		if len(b) == pageSize { // the checksum must not keep the fuzzer out
 			reseal(b)
 		}
-		parsePage(b)
+		if whole(b) {
+			search(b, firstInode(b)+1, nil)
+		}
 	})
 }
 

@@ -72,28 +72,47 @@ func commonPrefix(a, b string) int {
 	return n
 }
 
-// parsePage returns the entries of a page, or nothing if it is damaged.
-func parsePage(b []byte) []Entry {
-	if len(b) != pageSize || binary.LittleEndian.Uint32(b[magicAt:]) != magic ||
-		binary.LittleEndian.Uint32(b) != crc32.Checksum(b[magicAt:], castagnoli) {
-		return nil
-	}
-	entries := make([]Entry, 0, binary.LittleEndian.Uint16(b[countAt:]))
-	var last Entry
-	for b = b[entriesAt:]; len(entries) < cap(entries); {
+// whole reports whether a page is undamaged and holds something.
+func whole(b []byte) bool {
+	return len(b) == pageSize && binary.LittleEndian.Uint32(b[magicAt:]) == magic &&
+		binary.LittleEndian.Uint32(b) == crc32.Checksum(b[magicAt:], castagnoli) &&
+		binary.LittleEndian.Uint16(b[countAt:]) > 0
+}
+
+// firstInode is that of a whole page's first entry.
+func firstInode(b []byte) uint64 {
+	inode, _ := binary.Uvarint(b[entriesAt:])
+	return inode
+}
+
+// search appends the names of one inode in a whole page, and tells whether the
+// pages behind may have more.
+func search(b []byte, inode uint64, names []string) (_ []string, more bool) {
+	var name []byte
+	at := uint64(0)
+	count := binary.LittleEndian.Uint16(b[countAt:])
+	for b = b[entriesAt:]; count > 0; count-- {
 		var field [3]uint64 // inode, shared, rest
 		for i := range field {
 			value, n := binary.Uvarint(b)
 			if n <= 0 {
-				return nil
+				return names, false
 			}
 			field[i], b = value, b[n:]
 		}
-		if field[1] > uint64(len(last.Name)) || field[2] > uint64(len(b)) {
-			return nil
+		shared, rest := field[1], field[2]
+		if shared > uint64(len(name)) || rest > uint64(len(b)) {
+			return names, false
 		}
-		last = Entry{last.Inode + field[0], last.Name[:field[1]] + string(b[:field[2]])}
-		entries, b = append(entries, last), b[field[2]:]
+		at += field[0]
+		name = append(name[:shared], b[:rest]...)
+		b = b[rest:]
+		if at > inode {
+			return names, false
+		}
+		if at == inode {
+			names = append(names, string(name))
+		}
 	}
-	return entries
+	return names, true
 }

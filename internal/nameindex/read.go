@@ -19,7 +19,7 @@ const maxCached = 512
 type Index struct {
 	files  []*os.File
 	pages  []int // how many each file has
-	cached map[place][]Entry
+	cached map[place][]byte
 }
 
 // place is a page of a file.
@@ -28,7 +28,7 @@ type place struct{ file, page int }
 // Open opens the indices of the layer in a folder. That there are none is no
 // error.
 func Open(layer string) (_ *Index, err error) {
-	x := &Index{cached: make(map[place][]Entry)}
+	x := &Index{cached: make(map[place][]byte)}
 	if isMountPoint(layer) {
 		return x, nil
 	}
@@ -76,35 +76,34 @@ func (x *Index) Lookup(inode uint64) []string {
 // behind: its names may spread over several.
 func (x *Index) inFile(file int, inode uint64, names []string) []string {
 	first := sort.Search(x.pages[file], func(page int) bool {
-		entries := x.page(place{file, page})
-		return len(entries) > 0 && entries[0].Inode >= inode
+		b := x.page(place{file, page})
+		return b != nil && firstInode(b) >= inode
 	})
 	for page := max(first-1, 0); page < x.pages[file]; page++ {
-		for _, e := range x.page(place{file, page}) {
-			if e.Inode > inode {
-				return names
-			}
-			if e.Inode == inode {
-				names = append(names, e.Name)
-			}
+		b := x.page(place{file, page})
+		if b == nil {
+			continue
+		}
+		var more bool
+		if names, more = search(b, inode, names); !more {
+			break
 		}
 	}
 	return names
 }
 
-// page returns a page's entries. One that can't be read has none.
-func (x *Index) page(p place) []Entry {
-	if entries, ok := x.cached[p]; ok {
-		return entries
+// page returns a whole page, nil for one that is damaged.
+func (x *Index) page(p place) []byte {
+	if b, ok := x.cached[p]; ok {
+		return b
 	}
-	var buf [pageSize]byte
-	var entries []Entry
-	if _, err := x.files[p.file].ReadAt(buf[:], int64(p.page)*pageSize); err == nil {
-		entries = parsePage(buf[:])
+	b := make([]byte, pageSize)
+	if _, err := x.files[p.file].ReadAt(b, int64(p.page)*pageSize); err != nil || !whole(b) {
+		b = nil
 	}
 	if len(x.cached) >= maxCached {
 		clear(x.cached)
 	}
-	x.cached[p] = entries
-	return entries
+	x.cached[p] = b
+	return b
 }
