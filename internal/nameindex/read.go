@@ -1,7 +1,6 @@
 package nameindex
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +26,7 @@ type place struct{ file, page int }
 
 // Open opens the indices of the layer in a folder. That there are none is no
 // error.
-func Open(layer string) (_ *Index, err error) {
+func Open(layer string) (*Index, error) {
 	x := &Index{cached: make(map[place][]byte)}
 	if isMountPoint(layer) {
 		return x, nil
@@ -41,12 +40,14 @@ func Open(layer string) (_ *Index, err error) {
 		// A layer that is only read must not get a new access time.
 		f, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(n)), os.O_RDONLY|unix.O_NOATIME|unix.O_NOFOLLOW, 0)
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open name index: %w", err), x.Close())
+			x.Close()
+			return nil, fmt.Errorf("open name index: %w", err)
 		}
 		x.files = append(x.files, f)
 		info, err := f.Stat()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open name index: %w", err), x.Close())
+			x.Close()
+			return nil, fmt.Errorf("open name index: %w", err)
 		}
 		x.pages = append(x.pages, int(info.Size()/pageSize))
 	}
@@ -54,12 +55,10 @@ func Open(layer string) (_ *Index, err error) {
 }
 
 // Close closes the files.
-func (x *Index) Close() error {
-	var err error
+func (x *Index) Close() {
 	for _, f := range x.files {
-		err = errors.Join(err, f.Close())
+		f.Close()
 	}
-	return err
 }
 
 // Lookup returns the names an inode had in the tars of the layers, the newest
