@@ -26,12 +26,12 @@ func tool(t *testing.T, name string, args ...string) []byte {
 	return out
 }
 
-// randomDevice describes a device of some thousand mappings, the same for the
-// same seed but for the blocks edits changes.
-func randomDevice(seed uint64, edits int) []Mapping {
+// randomDevice describes a device of count mappings, the same for the same seed
+// but for the blocks edits changes.
+func randomDevice(seed uint64, count, edits int) []Mapping {
 	random := rand.New(rand.NewPCG(seed, 1))
 	var mappings []Mapping
-	for virtual := uint64(0); len(mappings) < 5000; virtual += 1 + random.Uint64N(3) {
+	for virtual := uint64(0); len(mappings) < count; virtual += 1 + random.Uint64N(3) {
 		mappings = append(mappings, Mapping{virtual, 100_000*seed + virtual, 1})
 	}
 	for i := range edits {
@@ -57,7 +57,7 @@ func restore(t *testing.T, devices [][]Mapping) string {
 	if err := os.WriteFile(input, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, make([]byte, 8<<20), 0o600); err != nil {
+	if err := os.WriteFile(path, make([]byte, 16<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	tool(t, "thin_restore", "-i", input, "-o", path)
@@ -66,7 +66,7 @@ func restore(t *testing.T, devices [][]Mapping) string {
 
 // The golden file keeps one version's word; this asks the tools of the machine.
 func TestAgreesWithTheMachinesTools(t *testing.T) {
-	path := restore(t, [][]Mapping{randomDevice(1, 0), randomDevice(1, 40), randomDevice(2, 0), nil})
+	path := restore(t, [][]Mapping{randomDevice(1, 5000, 0), randomDevice(1, 5000, 40), randomDevice(2, 5000, 0), nil})
 	r := openFor(t, path, Open)
 	_, want := parseDump(t, tool(t, "thin_dump", path))
 	if diff := cmp.Diff(want, readAll(t, r), cmp.AllowUnexported(contents{})); diff != "" {
@@ -85,5 +85,25 @@ func TestAgreesWithTheMachinesTools(t *testing.T) {
 		if len(changes) == 0 {
 			t.Errorf("devices %v: nothing differs", pair)
 		}
+	}
+}
+
+// A node has room for 252 entries, so more than 252*252 mappings take three nodes
+// from the root to a leaf: 4 GiB in blocks of 64 KiB.
+func TestAgreesWithTheMachinesToolsOnTreesOfHeightThree(t *testing.T) {
+	const count = 252*252 + 5000
+	path := restore(t, [][]Mapping{randomDevice(1, count, 0), randomDevice(1, count, 60), randomDevice(1, 400, 0)})
+	r := openFor(t, path, Open)
+	mappings, err := r.mappingTree(t.Context(), 7)
+	if err != nil || mappings.root.level != 2 {
+		t.Fatalf("the leaves are below %d nodes, %v", mappings.root.level, err)
+	}
+	_, want := parseDump(t, tool(t, "thin_dump", path))
+	if got := readAll(t, r); !cmp.Equal(want, got, cmp.AllowUnexported(contents{})) {
+		t.Error("not what thin_dump says")
+	}
+	for _, pair := range [][2]uint32{{0, 7}, {7, 0}, {0, 14}, {14, 7}} {
+		delta := tool(t, "thin_delta", "--snap1", fmt.Sprint(pair[0]), "--snap2", fmt.Sprint(pair[1]), path)
+		requireDelta(t, diffOf(t, r, pair[0], pair[1]), delta)
 	}
 }
