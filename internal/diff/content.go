@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,8 +15,9 @@ var ErrShrunk = errors.New("the file shrank while it was read; pause the contain
 
 // content reads a regular file of a layer.
 type content struct {
-	file *os.File
+	fd   int  // -1 once all of it was read
 	stat stat // of the open file, so that header and content belong together
+	all  []byte
 }
 
 // openContent opens a regular file. One that was replaced by something else
@@ -30,7 +30,7 @@ func openContent(dirfd int, name string) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &content{file: os.NewFile(uintptr(fd), name)}
+	c := &content{fd: fd}
 	if c.stat, err = lstatAt(fd, ""); err == nil && !c.stat.isRegular() {
 		err = unix.ENOENT
 	}
@@ -41,11 +41,56 @@ func openContent(dirfd int, name string) (*content, error) {
 	return c, nil
 }
 
-func (c *content) close() { _ = c.file.Close() }
+func (c *content) close() {
+	if c.fd >= 0 {
+		closeFD(c.fd)
+		c.fd = -1
+	}
+}
+
+// capability returns the file's security.capability, nil if it has none.
+func (c *content) capability() ([]byte, error) {
+	buf := make([]byte, capabilityBuffer)
+	n, err := unix.Fgetxattr(c.fd, capabilityXattr, buf)
+	return capabilityValue(buf, n, err)
+}
+
+// readAll reads a file into p, which is as long as the file, and closes it.
+func (c *content) readAll(p []byte) ([]byte, error) {
+	defer c.close()
+	_, err := c.ReadAt(p, 0)
+	if errors.Is(err, io.EOF) {
+		return nil, ErrShrunk
+	}
+	c.all = p
+	return p, err
+}
+
+// ReadAt implements io.ReaderAt.
+func (c *content) ReadAt(p []byte, offset int64) (done int, err error) {
+	for done < len(p) {
+		n, err := unix.Pread(c.fd, p[done:], offset+int64(done))
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return done, fmt.Errorf("read: %w", err)
+		}
+		if n == 0 {
+			return done, io.EOF
+		}
+		done += n
+	}
+	return done, nil
+}
 
 // copyTo writes exactly the length that was current when the file was opened.
 func (c *content) copyTo(ctx context.Context, w io.Writer, buf []byte) error {
 	length := c.stat.length()
+	if c.fd < 0 {
+		_, err := w.Write(c.all)
+		return err
+	}
 	var written int64
 	var err error
 	if c.stat.hasHoles() {
@@ -60,7 +105,7 @@ func (c *content) copyTo(ctx context.Context, w io.Writer, buf []byte) error {
 }
 
 func (c *content) copyRange(ctx context.Context, w io.Writer, from, to int64, buf []byte) (int64, error) {
-	src := contextReader{ctx, io.NewSectionReader(c.file, from, to-from)}
+	src := contextReader{ctx, io.NewSectionReader(c, from, to-from)}
 	return io.CopyBuffer(onlyWriter{w}, src, buf)
 }
 
@@ -90,8 +135,7 @@ func (c *content) copyRanges(ctx context.Context, w io.Writer, buf []byte) (done
 // ends; both are the length if there is none.
 func (c *content) nextData(pos int64) (data, hole int64, err error) {
 	length := c.stat.length()
-	fd := int(c.file.Fd())
-	data, err = unix.Seek(fd, pos, unix.SEEK_DATA)
+	data, err = unix.Seek(c.fd, pos, unix.SEEK_DATA)
 	if errors.Is(err, unix.ENXIO) {
 		return length, length, nil
 	}
@@ -101,7 +145,7 @@ func (c *content) nextData(pos int64) (data, hole int64, err error) {
 	if err != nil {
 		return 0, 0, fmt.Errorf("seek data: %w", err)
 	}
-	hole, err = unix.Seek(fd, data, unix.SEEK_HOLE)
+	hole, err = unix.Seek(c.fd, data, unix.SEEK_HOLE)
 	if err != nil && !errors.Is(err, unix.ENXIO) {
 		return 0, 0, fmt.Errorf("seek hole: %w", err)
 	}
@@ -113,7 +157,7 @@ func (c *content) nextData(pos int64) (data, hole int64, err error) {
 
 // stillWhole tells the hole at a file's end from a file that was cut.
 func (c *content) stillWhole() error {
-	now, err := lstatAt(int(c.file.Fd()), "")
+	now, err := lstatAt(c.fd, "")
 	if err == nil && now.length() < c.stat.length() {
 		err = ErrShrunk
 	}

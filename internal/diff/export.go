@@ -35,9 +35,9 @@ const streamBuffer = 64 << 10
 // fails with ErrShrunk, since the promised bytes don't exist.
 func WriteChanges(ctx context.Context, w io.Writer, layer string, changes []Change, ids IDMaps) (newest time.Time, err error) {
 	changes = slices.SortedFunc(slices.Values(changes), comparePaths)
-	return export(ctx, w, layer, ids, func(e *exporter) error {
+	return export(ctx, w, layer, ids, func(_ *cursor, add func(exportEntry) error) error {
 		for _, c := range changes {
-			if err := e.change(c); err != nil {
+			if err := add(exportEntry{path: c.Path, deleted: c.Kind == Deleted}); err != nil {
 				return err
 			}
 		}
@@ -45,8 +45,8 @@ func WriteChanges(ctx context.Context, w io.Writer, layer string, changes []Chan
 	})
 }
 
-// export runs write with an exporter and finishes the tar.
-func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, write func(*exporter) error) (time.Time, error) {
+// export writes the entries that list adds, and finishes the tar.
+func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, list func(at *cursor, add func(exportEntry) error) error) (time.Time, error) {
 	top, err := openTop(layer)
 	if err != nil {
 		return time.Time{}, err
@@ -58,7 +58,12 @@ func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, write fu
 		links: make(map[inode]string), buf: make([]byte, streamBuffer),
 	}
 	defer e.at.close()
-	if err := write(e); err != nil {
+	err = e.readAhead(func(add func(exportEntry) error) error {
+		at := newCursor(top)
+		defer at.close()
+		return list(at, add)
+	}, e.entry)
+	if err != nil {
 		return e.newest, err
 	}
 	if err := e.tar.Close(); err != nil {
@@ -87,32 +92,25 @@ type exporter struct {
 	buf    []byte
 }
 
-func (e *exporter) change(c Change) error {
-	if c.Kind == Deleted {
-		return e.whiteout(c.Path)
-	}
-	_, err := e.entry(c.Path)
-	return err
-}
-
-// entry writes the absolute path and says whether it is a folder. Sockets and
-// what is gone are left out.
-func (e *exporter) entry(file string) (isDir bool, err error) {
+// entry writes what was looked at. Sockets and what is gone are left out.
+func (e *exporter) entry(x *exportEntry) error {
 	if err := e.ctx.Err(); err != nil {
-		return false, err
+		return err
 	}
-	x, err := e.examine(file)
-	if isGone(err) {
-		return false, nil
+	if x.deleted {
+		return e.whiteout(x.path)
 	}
-	if err == nil && x != nil {
-		defer x.close()
-		isDir, err = x.stat.isDir(), e.write(x)
+	err := x.err
+	if isGone(err) || err == nil && x.found == nil {
+		return nil
+	}
+	if err == nil {
+		err = e.write(x.found)
 	}
 	if err != nil {
-		return false, fmt.Errorf("write %q to tar: %w", file, err)
+		return fmt.Errorf("write %q to tar: %w", x.path, err)
 	}
-	return isDir, nil
+	return nil
 }
 
 // exported is an entry ready to be written.
@@ -130,23 +128,26 @@ func (x *exported) close() {
 
 // examine looks at an entry, and opens it if it is a regular file. Sockets can't
 // be in a tar; they give nil.
-func (e *exporter) examine(file string) (x *exported, err error) {
-	dir, name := splitPath(file)
-	fd, err := e.at.open(dir)
+func (e *exporter) examine(at *cursor, y *exportEntry) (x *exported, err error) {
+	dir, name := splitPath(y.path)
+	fd, err := at.open(dir)
 	if err != nil {
 		return nil, err
 	}
 	x = &exported{}
-	if x.stat, err = lstatAt(fd, name); err != nil || x.stat.isSocket() {
-		return nil, err
+	// Only a regular file may be opened to look at it: with a device, that does something.
+	if y.kind != unix.DT_REG {
+		if x.stat, err = lstatAt(fd, name); err != nil || x.stat.isSocket() {
+			return nil, err
+		}
 	}
-	if x.stat.isRegular() {
+	if y.kind == unix.DT_REG || x.stat.isRegular() {
 		if x.content, err = openContent(fd, name); err != nil {
 			return nil, err
 		}
 		x.stat = x.content.stat
 	}
-	if x.header, err = e.header(fd, name, file, &x.stat); err != nil {
+	if x.header, err = e.header(fd, name, y.path, x); err != nil {
 		x.close()
 		return nil, err
 	}
@@ -157,6 +158,9 @@ func (e *exporter) write(x *exported) error {
 	if !x.stat.isDir() && x.stat.modified().After(e.newest) {
 		e.newest = x.stat.modified()
 	}
+	if !x.stat.isDir() && x.stat.Nlink > 1 {
+		e.link(x.header, inode{x.stat.Ino, x.stat.Dev_major, x.stat.Dev_minor})
+	}
 	if err := e.tar.WriteHeader(x.header); err != nil {
 		return err
 	}
@@ -166,14 +170,20 @@ func (e *exporter) write(x *exported) error {
 	return x.content.copyTo(e.ctx, e.tar, e.buf)
 }
 
-func (e *exporter) header(dirfd int, name, file string, s *stat) (h *tar.Header, err error) {
+func (e *exporter) header(dirfd int, name, file string, x *exported) (h *tar.Header, err error) {
+	s := &x.stat
 	h = newHeader(strings.TrimPrefix(file, "/"), s)
 	if s.isSymlink() {
 		if h.Linkname, err = readLink(dirfd, name); err != nil {
 			return nil, err
 		}
 	}
-	value, err := capability(dirfd, name)
+	var value []byte
+	if x.content != nil {
+		value, err = x.content.capability()
+	} else {
+		value, err = capability(dirfd, name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -184,9 +194,6 @@ func (e *exporter) header(dirfd int, name, file string, s *stat) (h *tar.Header,
 		if h.Uid, h.Gid, err = e.ids.ToContainer(h.Uid, h.Gid); err != nil {
 			return nil, err
 		}
-	}
-	if !s.isDir() && s.Nlink > 1 {
-		e.link(h, inode{s.Ino, s.Dev_major, s.Dev_minor})
 	}
 	return h, nil
 }

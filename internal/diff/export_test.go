@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -95,15 +96,30 @@ func TestShrinkingHoleFails(t *testing.T) {
 	}
 }
 
-func TestWhatIsGoneIsLeftOut(t *testing.T) {
-	entries, err := exportWhile(t, func(log string) {
-		if err := os.Remove(filepath.Join(filepath.Dir(log), "next")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if err != nil || len(entries) != 1 {
-		t.Errorf("got %d entries, %v", len(entries), err)
+func TestWhatGoesWhileTheTarIsWrittenIsLeftOut(t *testing.T) {
+	layer := t.TempDir()
+	const files = 1000 // more than are looked at ahead
+	for i := range files {
+		write(t, fmt.Sprintf("%s/%04d/file", layer, i), strings.Repeat("x", 1000))
 	}
+	var out bytes.Buffer
+	remove := func() {
+		for _, name := range []string{"/0998/file", "/0999"} {
+			if err := os.RemoveAll(layer + name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := WriteAll(t.Context(), &onWrite{&out, remove}, layer, IDMaps{}); err != nil {
+		t.Fatal(err)
+	}
+	entries := readTar(t, &out)
+	if last := entries[len(entries)-1].Header.Name; last != "0998/" || len(entries) != 2*files-3 {
+		t.Errorf("got %d entries, the last %s", len(entries), last)
+	}
+}
+
+func TestWhatIsGoneIsLeftOut(t *testing.T) {
 	layer := t.TempDir()
 	write(t, layer+"/file", "")
 	if err := os.Symlink("file", layer+"/link"); err != nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"path"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // WriteAll writes a whole layer as a tar: each folder before what is in it,
@@ -13,8 +15,8 @@ import (
 // changes meanwhile, are as with WriteChanges. Memory grows with the depth of
 // the tree and the size of its largest folders, not with the layer.
 func WriteAll(ctx context.Context, w io.Writer, layer string, ids IDMaps) (newest time.Time, err error) {
-	return export(ctx, w, layer, ids, func(e *exporter) error {
-		t := treeWalk{exporter: e, names: make([]byte, direntBuffer)}
+	return export(ctx, w, layer, ids, func(at *cursor, add func(exportEntry) error) error {
+		t := treeWalk{ctx: ctx, at: at, add: add, names: make([]byte, direntBuffer)}
 		return t.walk()
 	})
 }
@@ -22,7 +24,9 @@ func WriteAll(ctx context.Context, w io.Writer, layer string, ids IDMaps) (newes
 // treeWalk visits a tree depth first, with a stack of its own: a container can
 // make trees deeper than any recursion.
 type treeWalk struct {
-	*exporter
+	ctx   context.Context
+	at    *cursor
+	add   func(exportEntry) error
 	names []byte
 	stack []pendingNames
 }
@@ -43,17 +47,34 @@ func (t *treeWalk) walk() error {
 			t.stack = t.stack[:len(t.stack)-1]
 			continue
 		}
-		file := path.Join(last.dir, last.names[0].name)
+		name := last.names[0]
 		last.names = last.names[1:]
-		isDir, err := t.entry(file)
-		if err == nil && isDir {
-			err = t.push(file)
-		}
-		if err != nil {
+		if err := t.visit(last.dir, name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *treeWalk) visit(dir string, name dirent) error {
+	if err := t.ctx.Err(); err != nil {
+		return err
+	}
+	file := path.Join(dir, name.name)
+	if name.kind == unix.DT_UNKNOWN {
+		s, err := t.at.stat(file)
+		if isGone(err) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("write %q to tar: %w", file, err)
+		}
+		name.kind = byte(s.format() >> 12)
+	}
+	if err := t.add(exportEntry{path: file, kind: name.kind}); err != nil || name.kind != unix.DT_DIR {
+		return err
+	}
+	return t.push(file)
 }
 
 // push reads a folder. One that is gone by now is empty.

@@ -27,6 +27,11 @@ const capabilityBuffer = 64
 
 func readCapability(file string, buf []byte) ([]byte, error) {
 	n, err := unix.Lgetxattr(file, capabilityXattr, buf)
+	return capabilityValue(buf, n, err)
+}
+
+// capabilityValue takes what the kernel said.
+func capabilityValue(buf []byte, n int, err error) ([]byte, error) {
 	switch {
 	case err == nil:
 		return buf[:n], nil
