@@ -109,6 +109,12 @@ crash: crash-build ## Replay power cuts, fail the daemon in its work, plant faul
 vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
 	@$(vmtest) -only '$(ONLY)' -short
 
+.PHONY: take-over
+take-over: DISTRO = trixie
+take-over: RUN = ^TestAPowerCut|^TestDamageThat
+take-over: build ## Cut the power at every write of a take-over, in a VM; takes DISTRO, RUN, HOST=1
+	@$(vmtest) -tags dmtest,takeover -only '^internal/takeover$$' -timeout 2h
+
 .PHONY: conformance
 conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -only '^test/conformance$$'

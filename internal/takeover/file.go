@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,7 +19,13 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 		path = target
 	}
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".dmthin-")
+	if err := removeFresh(path); err != nil {
+		return err
+	}
+	if now, err := os.ReadFile(path); err == nil && bytes.Equal(now, content) {
+		return syncDir(dir) // whoever wrote it may have been killed before that
+	}
+	f, err := os.OpenFile(freshName(path), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -30,6 +37,31 @@ func replaceFile(path string, content []byte, mode fs.FileMode) error {
 		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(f.Name()))
 	}
 	return syncDir(dir)
+}
+
+// freshName is that of a file's new content until it is whole. It is always the
+// same, so that whoever comes after a crash finds it.
+func freshName(path string) string {
+	return filepath.Join(filepath.Dir(path), ".dmthin-"+filepath.Base(path))
+}
+
+// removeFresh removes what a crash left of new content.
+func removeFresh(path string) error {
+	if err := os.Remove(freshName(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove unfinished new content: %w", err)
+	}
+	return nil
+}
+
+// removeFile removes a file durably; it may be gone already.
+func removeFile(path string) error {
+	if err := removeFresh(path); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
 }
 
 // fill writes, syncs and closes f, which is to take the place of path.

@@ -1,7 +1,6 @@
 package takeover
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -103,6 +102,9 @@ func (t *Takeover) pause(step string) error {
 
 // guard takes the settings there were: what is in the file now may be a guard.
 func (t *Takeover) guard(j journal) error {
+	if err := t.removeUnfinished(); err != nil {
+		return err
+	}
 	guarded, err := parseDocument(j.ConfigFile, j.Before)
 	if err == nil {
 		guarded, err = guarded.set("storage-driver", guardName(j.To))
@@ -113,20 +115,32 @@ func (t *Takeover) guard(j journal) error {
 	return t.putConfig(j, guarded.content)
 }
 
+// removeUnfinished removes what a crash left in containers that no step will
+// touch again: those of which the way back finds the old content.
+func (t *Takeover) removeUnfinished() error {
+	files, err := filepath.Glob(freshName(containerFile(t.root, "*")))
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			return fmt.Errorf("remove unfinished new content: %w", err)
+		}
+	}
+	return nil
+}
+
 func (t *Takeover) writeConfig(j journal) error {
 	if j.After != nil {
 		return t.putConfig(j, []byte(*j.After))
 	}
-	if err := os.Remove(j.ConfigFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := removeFile(j.ConfigFile); err != nil {
 		return fmt.Errorf("remove settings: %w", err)
 	}
-	return syncDir(filepath.Dir(j.ConfigFile))
+	return nil
 }
 
 func (t *Takeover) putConfig(j journal, content []byte) error {
-	if now, err := os.ReadFile(j.ConfigFile); err == nil && bytes.Equal(now, content) {
-		return nil
-	}
 	if err := os.MkdirAll(filepath.Dir(j.ConfigFile), 0o755); err != nil {
 		return fmt.Errorf("write settings: %w", err)
 	}
@@ -165,7 +179,7 @@ func (t *Takeover) setContainerDriver(id string, to Driver) error {
 		return err
 	}
 	next, err := d.set("Driver", to)
-	if err != nil || bytes.Equal(next.content, d.content) {
+	if err != nil {
 		return err
 	}
 	return replaceFile(d.path, next.content, 0o600)
@@ -204,6 +218,9 @@ func (t *Takeover) writeIntent(d Driver, i state.Intent) error {
 
 // forgetIntent puts back what was there before, if nothing came after.
 func (t *Takeover) forgetIntent(d Driver, written state.Intent) error {
+	if err := removeFresh(t.recordFile(d, intentName)); err != nil {
+		return err
+	}
 	now, ok, err := state.Look(d.state(t.root)).Intent()
 	if err != nil || !ok || now != written {
 		return nil //nolint:nilerr // it is not what was written, and so not ours
@@ -212,10 +229,10 @@ func (t *Takeover) forgetIntent(d Driver, written state.Intent) error {
 	if err == nil {
 		return replaceFile(t.recordFile(d, intentName), before, 0o600)
 	}
-	if err := os.Remove(t.recordFile(d, intentName)); err != nil {
+	if err := removeFile(t.recordFile(d, intentName)); err != nil {
 		return fmt.Errorf("take back the last transaction: %w", err)
 	}
-	return syncDir(filepath.Dir(t.recordFile(d, intentName)))
+	return nil
 }
 
 // initRecord is where the host daemon remembers what dockerd told it, for as long
