@@ -195,7 +195,7 @@ func (h *dockerHost) damageLastMappings(t *testing.T) {
 	child := func(entry uint32) uint64 { return number(32 + 8*(binary.LittleEndian.Uint32(b[20:])+entry)) }
 	read(0)
 	read(number(320)) // root of the tree of devices: one leaf
-	read(child(uint32(h.records[lowImage].DeviceID) - 1))
+	read(child(h.records[lowImage].DeviceID - 1))
 	last := child(binary.LittleEndian.Uint32(b[16:]) - 1)
 	if _, err := f.WriteAt([]byte("damage"), int64(last)*node+node/2); err != nil {
 		t.Fatal(err)

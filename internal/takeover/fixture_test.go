@@ -35,6 +35,7 @@ type dockerHost struct {
 	intent  *state.Intent
 	tid     uint64
 	uuid    string
+	fs      string
 }
 
 // newDockerHost has two images, one on the other, and a container.
@@ -48,7 +49,7 @@ func newDockerHostIn(t *testing.T, top string) *dockerHost {
 	t.Helper()
 	h := &dockerHost{
 		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), folders: folders{filepath.Join(top, "sys"), filepath.Join(top, "dev"), filepath.Join(top, "run")},
-		records: map[string]state.Record{}, tid: 7,
+		records: map[string]state.Record{}, tid: 7, fs: "ext4",
 	}
 	write(t, filepath.Join(h.run, "docker/plugins/dmthin.sock"), "") // the host daemon's
 	h.installDocker(t, "20.10.24+dfsg1, build 297e128")
@@ -110,7 +111,7 @@ func (h *dockerHost) writeRecords(t *testing.T) {
 		write(t, h.home("metadata", name), fmt.Sprintf(`{"device_id":%d,"size":%d,"transaction_id":%d,"initialized":%t,"deleted":%t}`,
 			r.DeviceID, r.Size, r.TransactionID, r.Initialized, r.Deleted))
 	}
-	write(t, h.home("metadata", "deviceset-metadata"), fmt.Sprintf(`{"next_device_id":6,"BaseDeviceUUID":%q,"BaseDeviceFilesystem":"ext4"}`, h.uuid))
+	write(t, h.home("metadata", "deviceset-metadata"), fmt.Sprintf(`{"next_device_id":6,"BaseDeviceUUID":%q,"BaseDeviceFilesystem":%q}`, h.uuid, h.fs))
 	if h.intent != nil {
 		write(t, h.home("metadata", "transaction-metadata"), fmt.Sprintf(`{"open_transaction_id":%d,"device_hash":%q,"device_id":%d}`,
 			h.intent.OpenTransactionID, h.intent.Name, h.intent.DeviceID))
