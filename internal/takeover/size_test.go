@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A host with a hundred times the data, and the same layers, is adopted by the
@@ -73,19 +75,20 @@ func (h *dockerHost) fill(t *testing.T, blocks int) {
 // cost is what an operation took, with the programs it ran.
 type cost struct {
 	read, written int64
-	time          time.Duration
+	time          time.Duration // of the CPU: a clock tells what else the machine does
 }
 
 func costOf(t *testing.T, do func()) cost {
 	t.Helper()
-	before, start := ioOf(t), time.Now()
+	before := costSoFar(t)
 	do()
-	after := ioOf(t)
-	return cost{after.read - before.read, after.written - before.written, time.Since(start)}
+	after := costSoFar(t)
+	return cost{after.read - before.read, after.written - before.written, after.time - before.time}
 }
 
-// ioOf reads what the kernel counts of this process and of those it waited for.
-func ioOf(t *testing.T) (c cost) {
+// costSoFar reads what the kernel counts of this process and of those it waited
+// for.
+func costSoFar(t *testing.T) (c cost) {
 	t.Helper()
 	text, err := os.ReadFile("/proc/self/io")
 	if err != nil {
@@ -93,6 +96,13 @@ func ioOf(t *testing.T) (c cost) {
 	}
 	if _, err := fmt.Fscanf(bytes.NewReader(text), "rchar: %d\nwchar: %d\n", &c.read, &c.written); err != nil {
 		t.Fatal(err)
+	}
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var used unix.Rusage
+		if err := unix.Getrusage(who, &used); err != nil {
+			t.Fatal(err)
+		}
+		c.time += time.Duration(used.Utime.Nano() + used.Stime.Nano())
 	}
 	return c
 }
