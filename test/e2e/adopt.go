@@ -108,6 +108,7 @@ type takeoverResult struct {
 // dmthin runs dmthin adopt or release.
 func (h *adoptHost) dmthin(t *testing.T, args ...string) takeoverResult {
 	t.Helper()
+	defer timed(t, "dmthin "+strings.Join(args, " "))()
 	out, err := h.tryDMThin(args...)
 	if err != nil {
 		t.Fatalf("dmthin %s: %v: %s", strings.Join(args, " "), err, out)

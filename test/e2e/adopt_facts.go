@@ -19,6 +19,7 @@ type facts map[string]string
 // readFacts asks the running dockerd.
 func readFacts(t *testing.T, d *dockerd) facts {
 	t.Helper()
+	defer timed(t, "read what docker shows")()
 	f := facts{}
 	for _, command := range [][]string{
 		{"images", "--all", "--no-trunc", "--format", "{{.ID}} {{.Repository}}:{{.Tag}}"},

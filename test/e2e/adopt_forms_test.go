@@ -8,28 +8,12 @@ import (
 	"testing"
 )
 
-// TestAdoptWithThePlugin installs the managed plugin while Docker runs on its
-// own driver, as the manual says; a newer Docker then starts on it.
-//
-//vm:once
-func TestAdoptWithThePlugin(t *testing.T) {
-	h := newAdoptHost(t, "adopt-plugin", loopPool(), append(poolOptions[:len(poolOptions):len(poolOptions)], "dm.fs=xfs")...)
-	h.keepFile(t)
-	docker := readFacts(t, h.builtIn)
+// installPlugin installs the managed plugin on the running Docker, for later.
+func (h *adoptHost) installPlugin(t *testing.T) {
+	t.Helper()
 	h.builtIn.run(t, "plugin", "create", "dmthin", env.plugin)
 	h.builtIn.run(t, "plugin", "set", "dmthin", "data-root.source="+h.root)
 	h.builtIn.run(t, "plugin", "enable", "dmthin")
-	h.builtIn.stop(t)
-	if r := h.dmthin(t, "adopt", "--yes"); len(r.Notes)+len(r.Findings) > 0 {
-		t.Errorf("adopt says %q, %+v", r.Notes, r.Findings)
-	}
-	h.external.start(t)
-	requireSameFacts(t, "adopted", docker, readFacts(t, h.external))
-	h.requireKept(t, h.external)
-	h.external.stop(t)
-	h.goesBack(t, docker)
-	h.builtIn.run(t, "plugin", "rm", "-f", "dmthin")
-	h.builtIn.stop(t)
 }
 
 // TestAdoptRemapped takes over the data of one user namespace, which is a folder

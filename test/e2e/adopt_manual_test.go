@@ -2,32 +2,43 @@
 
 package e2e
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 // TestManualTakeOver does what the page says on a host of the built-in driver.
 //
 //vm:once
 func TestManualTakeOver(t *testing.T) {
-	h := newManualHost(t)
+	takenOverByTheManual(t)
+}
+
+// takenOverByTheManual goes there and back before anything ran under dmthin,
+// and there for good.
+func takenOverByTheManual(t *testing.T) (h *manualHost, images string) {
+	t.Helper()
+	h = newManualHostOffline(t)
 	h.bash(t, "systemctl stop dmthin")
 	h.onBuiltIn(t)
-	h.bash(t, "systemctl start docker; docker run --network none --name keeper busybox sh -c 'echo kept >/file; sync'")
-	images := h.bash(t, "docker images --no-trunc --quiet")
-	h.follow(t, "take-over", "The ten-minute version")
-	h.requireInfo(t, "Storage Driver: dmthin")
-	h.requireKeeper(t, images)
-	h.bash(t, "systemctl stop docker; systemctl stop dmthin; dmthin release --yes; systemctl start docker")
-	h.requireInfo(t, "Storage Driver: devicemapper")
-	h.requireKeeper(t, images)
+	image := filepath.Join(t.TempDir(), "busybox.tar")
+	if err := os.WriteFile(image, tarOf(t, busyboxFiles(t)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.bash(t, "systemctl start docker; docker import "+image+" busybox; docker run --network none --name keeper busybox sh -c 'echo kept >/file; sync'")
+	images = h.bash(t, "docker images --no-trunc --quiet")
 	before := h.bash(t, "cat /etc/docker/daemon.json")
-	h.bash(t, "systemctl stop docker; dmthin adopt --yes; systemctl start dmthin; systemctl start docker")
-	h.requireKeeper(t, images)
+	h.bash(t, "systemctl stop docker; dmthin adopt --yes; systemctl start dmthin")
 	h.follow(t, "take-over", "Going back")
 	h.requireInfo(t, "Storage Driver: devicemapper")
-	h.requireKeeper(t, images)
 	if after := h.bash(t, "cat /etc/docker/daemon.json"); after != before {
 		t.Errorf("daemon.json is %s, and was %s", after, before)
 	}
+	h.follow(t, "take-over", "The ten-minute version")
+	h.requireInfo(t, "Storage Driver: dmthin")
+	h.requireKeeper(t, images)
+	return h, images
 }
 
 // onBuiltIn has the host's Docker be one of the built-in driver.

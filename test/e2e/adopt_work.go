@@ -12,27 +12,22 @@ import (
 	"time"
 )
 
-// variedHost makes images in several chains, and containers in all states. It
-// returns how much of the pool was in use before.
-func (h *adoptHost) variedHost(t *testing.T, chain int) (before string) {
+// variedHost makes images in several chains, and containers in all states; steps
+// are a Dockerfile's, of an image that is built.
+func (h *adoptHost) variedHost(t *testing.T, chain int, steps ...string) {
 	t.Helper()
 	d := h.builtIn
-	before = spaceUsed(t, d)
 	importImage(t, d.docker, "busybox", busyboxFiles(t)...)
 	importImage(t, d.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
 	many := manyLayers(t, chain)
 	d.runWith(t, nil, bytes.NewReader(savedChain(t, "many", many)), "load", "-q")
 	h.top, h.chain = fmt.Sprintf("many%d", chain), chain
-	d.runWith(t, nil, strings.NewReader("FROM odd\nRUN echo one >/one\nRUN rm /odd/fifo; echo two >/two\nLABEL x=y\n"), "build", "-q", "--network", "none", "-t", "built", "-")
-	d.background(t, "running", "built", "echo here >/here; sleep 1000")
-	d.background(t, "changed", "odd", "mv /odd/owned /odd/moved; rm /odd/setuid; touch /ready; sleep 1000")
-	d.shell(t, "changed", "while [ ! -e /ready ]; do usleep 100000; done")
-	d.run(t, "stop", "changed")
-	d.run(t, append(append([]string{"run", "--name", "sized", "--storage-opt", "size=2G"}, offline...), h.top, "sh", "-c", "df / >/df")...)
-	d.run(t, append(append([]string{"create", "--name", "created"}, offline...), "busybox", "true")...)
-	d.run(t, "commit", "changed", "committed")
+	d.runWith(t, nil, strings.NewReader("FROM odd\nLABEL x=y\n"+strings.Join(steps, "\n")), "build", "-q", "--network", "none", "-t", "built", "-")
+	d.background(t, "running", "built", "mv /odd/owned /odd/moved; rm -f /odd/setuid; echo here >/here; sleep 1000")
+	d.shell(t, "running", "while [ ! -s /here ]; do usleep 100000; done")
+	d.run(t, append(append([]string{"create", "--name", "created", "--storage-opt", "size=2G"}, offline...), h.top, "sh", "-c", "df -m / >/df")...)
+	d.run(t, "commit", "running", "committed")
 	d.run(t, "stop", "running")
-	return before
 }
 
 // removeBusy removes a container whose device somebody has open, so that its
@@ -95,12 +90,29 @@ func (h *adoptHost) worksOn(t *testing.T, d *dockerd, mark string) {
 	if got := d.shell(t, "running", "cat /here"); got != "here" {
 		t.Errorf("the container's file holds %q", got)
 	}
+	h.requireSize(t, d, "created", 2<<10)
 	d.shell(t, "running", "echo "+mark+" >/made")
 	d.run(t, "commit", "running", "made-"+mark)
 	if got := d.foreground(t, h.top, "cat /shared"); got != fmt.Sprint(h.chain) {
 		t.Errorf("the image of many layers holds %q", got)
 	}
 	d.run(t, "stop", "running")
+}
+
+// requireSize finds that a container with a size of its own, in MiB, has it.
+func (h *adoptHost) requireSize(t *testing.T, d *dockerd, container string, size int) {
+	t.Helper()
+	var said string
+	eventually(t, time.Minute, "the container has said how large it is", func() bool {
+		said = d.run(t, "cp", container+":/df", "-")
+		return strings.Contains(said, "/dev/")
+	})
+	line := said[strings.Index(said, "/dev/"):]
+	var device string
+	var total int
+	if _, err := fmt.Sscan(line, &device, &total); err != nil || total < size*9/10 || total > size {
+		t.Errorf("the container's filesystem has %d MiB, not %d: %v, %q", total, size, err, line)
+	}
 }
 
 // buildsOn makes an image on top of another, and a container of it.
@@ -111,9 +123,8 @@ func (h *adoptHost) buildsOn(t *testing.T, d *dockerd, image string) {
 }
 
 // removeAll removes everything; the space comes back.
-func (h *adoptHost) removeAll(t *testing.T, before string) {
+func removeAll(t *testing.T, d *dockerd, before string) {
 	t.Helper()
-	d := h.builtIn
 	d.run(t, append([]string{"rm", "-f"}, strings.Fields(d.run(t, "ps", "-aq"))...)...)
 	d.run(t, "image", "prune", "-af")
 	eventually(t, time.Minute, "the pool has the space back: "+before, func() bool { return spaceUsed(t, d) == before })

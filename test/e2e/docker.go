@@ -98,6 +98,7 @@ func (d *dockerd) launch(tb testing.TB) {
 // start runs dockerd, for the first time or again, and waits until it answers.
 func (d *dockerd) start(tb testing.TB) {
 	tb.Helper()
+	defer timed(tb, "start "+d.Name+" on "+d.Driver)()
 	d.launch(tb)
 	eventually(tb, 2*time.Minute, "dockerd answers", func() bool {
 		if !d.proc.running() {
@@ -128,6 +129,7 @@ func unixTransport(socket string) *http.Transport {
 // stop ends dockerd as an operator does.
 func (d *dockerd) stop(tb testing.TB) {
 	tb.Helper()
+	defer timed(tb, "stop "+d.Name)()
 	d.proc.stop(tb)
 }
 

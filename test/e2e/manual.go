@@ -23,14 +23,20 @@ type manualHost struct {
 }
 
 // newManualHost prepares the host with blank disks, the daemon running, Docker
-// stopped. At the test's end nothing is left of it.
+// stopped, and an image to pull. At the test's end nothing is left of it.
 func newManualHost(t *testing.T) *manualHost {
+	t.Helper()
+	publishBusybox(t)
+	return newManualHostOffline(t)
+}
+
+// newManualHostOffline is newManualHost without the image.
+func newManualHostOffline(t *testing.T) *manualHost {
 	t.Helper()
 	before := kernelObjects(t)
 	t.Cleanup(func() { requireNothingLeft(t, before) })
 	expectKernel(t, suspendedPool)
 	h := &manualHost{bin: t.TempDir()}
-	h.publishBusybox(t)
 	h.mountDockerRoot(t)
 	h.addDisks(t)
 	t.Cleanup(func() { h.reset(t) })
@@ -133,7 +139,7 @@ func (h *manualHost) addDisks(t *testing.T) {
 }
 
 // publishBusybox makes what the manual runs available where dockerd looks.
-func (h *manualHost) publishBusybox(t *testing.T) {
+func publishBusybox(t *testing.T) {
 	t.Helper()
 	registry(t)
 	d := startDockerd(t, dockerdConfig{Name: "publish", Root: freshRoot(t, "publish"), Driver: "overlay2"})

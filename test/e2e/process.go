@@ -118,3 +118,10 @@ func eventually(tb testing.TB, limit time.Duration, what string, condition func(
 		}
 	}
 }
+
+// timed logs how long it took until the function it returns is called: on an
+// emulated machine that is worth knowing of every step.
+func timed(tb testing.TB, what string) func() {
+	start := time.Now()
+	return func() { tb.Helper(); tb.Logf("%5.1f s %s", time.Since(start).Seconds(), what) }
+}

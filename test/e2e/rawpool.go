@@ -68,6 +68,7 @@ func closePool(t *testing.T) {
 // devices.
 func (p rawPool) readLayers(t *testing.T, state string) map[string]tree {
 	t.Helper()
+	defer timed(t, "read all layers")()
 	pool := p.open(t, state)
 	defer p.close(t)
 	layers := map[string]tree{}
