@@ -73,6 +73,7 @@ unit: ## Run the tests that need no root and no particular kernel
 	go test -race ./...
 	go test -tags failpoint ./internal/failpoint
 	cd tools/audit && go test ./...
+	cd test/bench && go test ./...
 
 .PHONY: fuzz
 fuzz: ## Try generated inputs on everything that parses, FUZZTIME=20s each; takes RUN
@@ -118,6 +119,14 @@ take-over: build ## Cut the power at every write of a take-over, in a VM; takes 
 .PHONY: conformance
 conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -only '^test/conformance$$'
+
+.PHONY: bench
+bench: build ## Measure dmthin beside Docker's devicemapper driver and overlay2, in a VM; takes RUN, FLAGS
+	@scripts/bench $(if $(RUN),-only '$(RUN)') $(FLAGS)
+
+.PHONY: bench-quick
+bench-quick: build ## The same, on loop-lvm only, smaller and coarser; takes RUN
+	@scripts/bench -scale quick $(if $(RUN),-only '$(RUN)') $(FLAGS)
 
 .PHONY: dockerfile
 dockerfile: plugin ## Build the Dockerfile with a real docker build, compare with build/plugin

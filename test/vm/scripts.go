@@ -89,7 +89,7 @@ func scriptJobs(root string, words []string, timeout time.Duration) ([]job.Job, 
 		}
 		jobs = append(jobs, job.Job{
 			Name:    fmt.Sprintf("%02d-%s", len(jobs)+1, filepath.Base(path)),
-			Command: []string{path}, Dir: root, Timeout: job.Duration(timeout),
+			Command: []string{path}, Dir: root, Env: passedOn(os.Environ()), Timeout: job.Duration(timeout),
 		})
 	}
 	if len(jobs) == 0 {

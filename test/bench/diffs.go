@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+)
+
+// diffFew changes 10 files in a new layer, and asks what changed: as docker
+// commit does, and every build step. Then again with nothing in memory.
+func diffFew(_ context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(s)
+	if err != nil {
+		return err
+	}
+	if err := b.diffOf(s, image, b.scale.Tree, 10, false, figChanges, figDiff); err != nil || b.scale.Quick {
+		return err
+	}
+	return b.diffOf(s, image, b.scale.Tree, 10, true, figChangesCold, figDiffCold)
+}
+
+func diffThousand(_ context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(s)
+	if err != nil {
+		return err
+	}
+	return b.diffOf(s, image, b.scale.Tree, 1000, false, "", figDiff1000)
+}
+
+// diffOf records Changes, where its figure is named, and Diff, each of a layer
+// of its own, so that neither answers from what the other found.
+func (b *bench) diffOf(s *subject, image string, files, changed int, cold bool, changes, diff string) error {
+	for _, figure := range []string{changes, diff} {
+		if figure == "" {
+			continue
+		}
+		id, err := s.child(image)
+		if err != nil {
+			return err
+		}
+		if err := s.within(id, func(dir string) error { return changeFiles(dir, changed, files) }); err != nil {
+			return err
+		}
+		if cold {
+			if err := dropCaches(); err != nil {
+				return err
+			}
+		}
+		ask := func() error { return readDiff(s, id, image) }
+		if figure == changes {
+			ask = func() error { return s.countChanges(id, image, changed) }
+		}
+		t, err := timed(ask)
+		if err != nil {
+			return err
+		}
+		b.record(figure, t)
+		if err := s.Remove(id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// countChanges refuses to time a wrong answer. Directories count as well.
+func (s *subject) countChanges(id, parent string, atLeast int) error {
+	changes, err := s.Changes(id, parent)
+	if err == nil && len(changes) < atLeast {
+		err = fmt.Errorf("%d changes found, %d made", len(changes), atLeast)
+	}
+	return err
+}
+
+// readDiff ends when the tar is closed, which is what dockerd waits for.
+func readDiff(s *subject, id, parent string) error {
+	stream, err := s.Diff(id, parent)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(io.Discard, stream)
+	if closed := stream.Close(); err == nil {
+		err = closed
+	}
+	if err == nil && n == 0 {
+		err = fmt.Errorf("the diff of %s is empty", id)
+	}
+	return err
+}
+
+func dropCaches() error { return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0) }

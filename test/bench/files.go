@@ -1,0 +1,95 @@
+package main
+
+import (
+	"archive/tar"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Files are spread over directories of this many, with sizes about those of a
+// Debian image: most below 4 KiB, some much larger.
+const (
+	filesPerDir = 50
+	meanSize    = 4 << 10
+)
+
+var madeAt = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func fileName(i int) string {
+	return fmt.Sprintf("usr/share/d%03d/e%02d/file%06d", i/filesPerDir/20, i/filesPerDir%20, i)
+}
+
+// tree streams a tar of so many files, the same each time.
+func tree(files int) func() io.Reader {
+	return func() io.Reader {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(writeTree(w, files)) }()
+		return r
+	}
+}
+
+func writeTree(w io.Writer, files int) error {
+	t := tar.NewWriter(w)
+	if err := addTree(t, files); err != nil {
+		return err
+	}
+	return t.Close()
+}
+
+func addTree(t *tar.Writer, files int) error {
+	random := rand.New(rand.NewPCG(1, 2))
+	content := make([]byte, 256<<10)
+	for i := range content {
+		content[i] = byte(random.Uint32())
+	}
+	dirs := map[string]bool{}
+	for i := range files {
+		name := fileName(i)
+		if err := addDirs(t, filepath.Dir(name), dirs); err != nil {
+			return err
+		}
+		size := min(int64(random.ExpFloat64()*meanSize), int64(len(content)))
+		head := &tar.Header{Name: name, Mode: 0o644, Size: size, ModTime: madeAt}
+		if err := t.WriteHeader(head); err != nil {
+			return err
+		}
+		if _, err := t.Write(content[:size]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addDirs(t *tar.Writer, dir string, done map[string]bool) error {
+	if dir == "." || done[dir] {
+		return nil
+	}
+	if err := addDirs(t, filepath.Dir(dir), done); err != nil {
+		return err
+	}
+	done[dir] = true
+	return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: madeAt})
+}
+
+// changeFiles appends to so many of a tree's files, evenly spread.
+func changeFiles(dir string, changed, files int) error {
+	for i := range changed {
+		path := filepath.Join(dir, fileName(i*files/changed))
+		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString("changed\n")
+		if closed := f.Close(); err == nil {
+			err = closed
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// report writes report.md and the plots beside the results, and prints the
+// table. With -docs it writes the page's generated part as well.
+func report(args []string) error {
+	flags := flag.NewFlagSet("bench report", flag.ExitOnError)
+	in := flags.String("in", ".", "folder with results.json")
+	docs := flags.String("docs", "", "page whose generated part is replaced; plots go beside it")
+	_ = flags.Parse(args) // ExitOnError
+	r, err := readResults(filepath.Join(*in, resultsFile))
+	if err != nil {
+		return err
+	}
+	text := markdown(r)
+	fmt.Print(text)
+	err = errors.Join(
+		os.WriteFile(filepath.Join(*in, "report.md"), []byte(text), 0o644),
+		plots(r, *in))
+	if err != nil || *docs == "" {
+		return err
+	}
+	dir := filepath.Dir(*docs)
+	return errors.Join(replaceGenerated(*docs, text), plots(r, filepath.Join(dir, plotDir)))
+}
