@@ -41,10 +41,8 @@ func adopt(ctx context.Context, name, uuidPrefix string, log *logrus.Entry) (*Po
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{
-		id: dm.ID{Name: info.Name, UUID: info.UUID}, prefix: uuidPrefix,
-		number: devNumber{info.Major, info.Minor}, adopted: true, log: log,
-	}
+	p := newPool(dm.ID{Name: info.Name, UUID: info.UUID}, uuidPrefix, devNumber{info.Major, info.Minor}, log)
+	p.adopted = true
 	table, err := p.liveTable()
 	if err != nil {
 		return nil, err

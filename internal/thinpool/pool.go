@@ -30,11 +30,8 @@ type Pool struct {
 	asking chan struct{} // full while the kernel is asked for the status
 }
 
-func newPool(spec Spec, number devNumber, log *logrus.Entry) *Pool {
-	return &Pool{
-		id: spec.id(), prefix: spec.prefix(), number: number, blockSize: spec.BlockSize, log: log,
-		asking: make(chan struct{}, 1),
-	}
+func newPool(id dm.ID, prefix string, number devNumber, log *logrus.Entry) *Pool {
+	return &Pool{id: id, prefix: prefix, number: number, log: log, asking: make(chan struct{}, 1)}
 }
 
 // Name returns the pool's device-mapper name.
@@ -83,11 +80,12 @@ func openPool(ctx context.Context, spec Spec, log *logrus.Entry) (*Pool, error) 
 		}
 		info.Exists = false
 	}
+	pool := newPool(spec.id(), spec.prefix(), devNumber{info.Major, info.Minor}, log)
+	pool.blockSize = spec.BlockSize
 	if !info.Exists {
-		number, err := createPool(ctx, spec, backing, log)
-		return newPool(spec, number, log), err
+		pool.number, err = createPool(ctx, spec, backing, log)
+		return pool, err
 	}
-	pool := newPool(spec, devNumber{info.Major, info.Minor}, log)
 	return pool, pool.takeOver(ctx, spec, backing, info)
 }
 

@@ -50,7 +50,8 @@ func TestBadSpecIsRefused(t *testing.T) {
 }
 
 func TestOnlyUUIDsOfThePoolAreItsOwn(t *testing.T) {
-	pool := newPool(Spec{UUID: "DMTHIN-1-pool"}, devNumber{}, nil)
+	spec := Spec{UUID: "DMTHIN-1-pool"}
+	pool := newPool(spec.id(), spec.prefix(), devNumber{}, nil)
 	for uuid, want := range map[string]bool{
 		"DMTHIN-1-5-layer": true,
 		"DMTHIN-1-pool":    false, // the pool itself
@@ -65,7 +66,8 @@ func TestOnlyUUIDsOfThePoolAreItsOwn(t *testing.T) {
 }
 
 func TestBadThinIsRefused(t *testing.T) {
-	pool := newPool(Spec{UUID: "DMTHIN-1-pool"}, devNumber{}, nil)
+	spec := Spec{UUID: "DMTHIN-1-pool"}
+	pool := newPool(spec.id(), spec.prefix(), devNumber{}, nil)
 	good := Thin{Name: "layer", UUID: "DMTHIN-1-5-layer", ID: MaxDeviceID, Size: 512}
 	if err := pool.validate(good); err != nil {
 		t.Fatal(err)
