@@ -173,7 +173,7 @@ func (s *Store) createOnce(ctx context.Context, l *layer, message func(context.C
 		message: func(ctx context.Context) error { return message(ctx, id) },
 		record: func(transactionID uint64) error {
 			l.record.TransactionID = transactionID
-			return s.records.Put(l.name(), l.record)
+			return s.records.Add(l.name(), l.record)
 		},
 		undo: func(ctx context.Context) error {
 			return errors.Join(s.records.Delete(l.name()), s.sys.Pool.Delete(ctx, id))

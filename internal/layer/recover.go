@@ -110,6 +110,7 @@ func (s *Store) finish(ctx context.Context, intent state.Intent, found state.Rec
 		delete(existing, thinpool.DeviceID(intent.DeviceID))
 		delete(found.Layers, intent.Name)
 		delete(found.Tombstones, intent.Name)
+		delete(found.Damaged, intent.Name) // a power cut may have left its name only
 		err = s.records.Delete(intent.Name)
 	}
 	if err == nil {

@@ -264,6 +264,26 @@ func TestDockersOpenIntentIsSettledToo(t *testing.T) {
 	checkWhole(t, w, w.mustStart(t), map[string]string{"a": ""})
 }
 
+// A new record's name may be on disk before its content.
+func TestARecordThatAPowerCutLeftEmptyIsTakenBack(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.crashAt(4, func() { _ = d.Create(d.ctx(), "b", "", 0) }) // before the transaction closes
+	d.kill()
+	path := filepath.Join(w.dir, "state", "metadata", "b")
+	if info, err := os.Stat(path); err != nil || info.Size() == 0 {
+		t.Fatalf("the record was not written yet: %v", err)
+	}
+	must(t, os.Truncate(path, 0))
+	d = w.mustStart(t)
+	checkWhole(t, w, d, map[string]string{"a": ""})
+	if len(d.damaged) != 0 {
+		t.Errorf("damaged: %v", d.damaged)
+	}
+	create(t, d, "b", "")
+}
+
 func TestADamagedIntentIsWorkedOutFromTheRecords(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

@@ -114,12 +114,5 @@ func placeFile(dir, name string, content []byte) error {
 	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsRune(name, '/') {
 		return fmt.Errorf("%w: it holds a file %q", ErrNotABackup, name)
 	}
-	temp, err := writeTemp(dir, content)
-	if err != nil {
-		return fmt.Errorf("restore record %s: %w", name, err)
-	}
-	if err := os.Rename(temp, filepath.Join(dir, name)); err != nil {
-		return errors.Join(fmt.Errorf("restore record: %w", err), os.Remove(temp))
-	}
-	return nil
+	return replaceFile(dir, name, content, syncRecord)
 }

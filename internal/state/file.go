@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,23 +19,35 @@ const tempPrefix = ".tmp-"
 // new content is there, whole, and once it returns only the new. The directory
 // is synced too: without that the rename itself may be lost.
 func writeJSON(dir, name string, v any) error {
-	if err := placeJSON(dir, name, v); err != nil {
+	data, err := encode(name, v)
+	if err != nil {
+		return err
+	}
+	return writeFile(dir, name, data)
+}
+
+func encode(name string, v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode record %s: %w", name, err)
+	}
+	return data, nil
+}
+
+func writeFile(dir, name string, data []byte) error {
+	if err := replaceFile(dir, name, data, syncRecord); err != nil {
 		return err
 	}
 	return syncName(dir, name)
 }
 
-// placeJSON is writeJSON without the sync of the directory, for callers with
-// more to change there.
-func placeJSON(dir, name string, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("encode record %s: %w", name, err)
-	}
+// replaceFile is writeFile without the sync of the directory, for callers with
+// more to change there. sync is done before the file gets its name.
+func replaceFile(dir, name string, data []byte, sync func(*os.File) error) error {
 	if err := hit("write", name); err != nil {
 		return fmt.Errorf("write record: %w", err)
 	}
-	temp, err := writeTemp(dir, data)
+	temp, err := writeTemp(dir, data, sync)
 	if err != nil {
 		return fmt.Errorf("write record %s: %w", filepath.Join(dir, name), err)
 	}
@@ -51,15 +64,25 @@ func rename(temp, dir, name string) error {
 	return os.Rename(temp, filepath.Join(dir, name))
 }
 
-// writeTemp leaves data, synced, in a new temporary file of dir.
-func writeTemp(dir string, data []byte) (path string, err error) {
+// What is done to a record's file once it is written.
+func leaveUnsynced(*os.File) error { return nil }
+
+func syncRecord(f *os.File) error {
+	if failpoint.Planted("unsynced-record") {
+		return nil
+	}
+	return f.Sync()
+}
+
+// writeTemp leaves data in a new temporary file of dir.
+func writeTemp(dir string, data []byte, sync func(*os.File) error) (path string, err error) {
 	f, err := os.CreateTemp(dir, tempPrefix)
 	if err != nil {
 		return "", err
 	}
 	_, err = f.Write(data)
-	if err == nil && !failpoint.Planted("unsynced-record") {
-		err = f.Sync()
+	if err == nil {
+		err = sync(f)
 	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
@@ -68,6 +91,49 @@ func writeTemp(dir string, data []byte) (path string, err error) {
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
+}
+
+// overwrite replaces the content of a file in place, padded with spaces to the
+// length it has. done is false, and nothing changed, where there is no such
+// file or it is shorter than data.
+func overwrite(path string, data []byte, sync func(*os.File) error) (done bool, err error) {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("overwrite record: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && info.Size() < int64(len(data)) {
+		return false, f.Close()
+	}
+	if err == nil {
+		_, err = f.WriteAt(padded(data, int(info.Size())), 0)
+	}
+	if err == nil {
+		err = sync(f)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return false, fmt.Errorf("overwrite record: %w", err)
+	}
+	return true, nil
+}
+
+// padded appends spaces, which JSON ignores, up to size bytes.
+func padded(data []byte, size int) []byte {
+	return append(data, bytes.Repeat([]byte{' '}, max(0, size-len(data)))...)
+}
+
+func syncPath(path string, sync func(*os.File) error) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync record: %w", err)
+	}
+	if err := errors.Join(sync(f), f.Close()); err != nil {
+		return fmt.Errorf("sync record: %w", err)
+	}
+	return nil
 }
 
 // removeFile deletes dir/name durably. A missing file is a success.
@@ -94,18 +160,7 @@ func syncDir(dir string) error {
 	if failpoint.Planted("unsynced-directory") {
 		return nil
 	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	err = d.Sync()
-	if closeErr := d.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	return nil
+	return syncPath(dir, (*os.File).Sync)
 }
 
 // readJSON reports fs.ErrNotExist for a missing file and *DamagedError for one

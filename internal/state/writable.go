@@ -22,7 +22,7 @@ func (s *Store) Writable() error {
 	if failure == nil {
 		return nil
 	}
-	probe, err := writeTemp(s.metadata, []byte("probe"))
+	probe, err := writeTemp(s.metadata, []byte("probe"), syncRecord)
 	if err == nil {
 		err = os.Remove(probe)
 	}

@@ -1,0 +1,76 @@
+package state
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/dmthin/dmthin/internal/failpoint"
+)
+
+// intentSize is the length of the intent's file, which is padded with spaces.
+// It is a sector, so that the disk writes the whole or nothing of it.
+const intentSize = 512
+
+// sealedIntent is an intent as it is on disk. Docker ignores the checksum, and
+// writes none. Where a disk tore the file nonetheless, the checksum tells, and
+// the change it was to announce has not begun.
+type sealedIntent struct {
+	Intent
+	Checksum uint32 `json:"checksum,omitempty"`
+}
+
+func (i Intent) checksum() uint32 {
+	text := fmt.Sprintf("%d %d %s %s", i.OpenTransactionID, i.DeviceID, i.Op, i.Name)
+	return crc32.ChecksumIEEE([]byte(text))
+}
+
+// WriteIntent announces a change. It works on a full disk, so that layers can
+// be removed there.
+//
+// The file is written in place, because nothing else of the filesystem changes
+// then: the sync costs one write of the disk, and not the two commits of the
+// journal that a new file and its rename do.
+func (s *Store) WriteIntent(i Intent) error {
+	sealed := sealedIntent{i, i.checksum()}
+	data, err := json.Marshal(sealed)
+	if err != nil {
+		return s.note(fmt.Errorf("encode record %s: %w", intentName, err))
+	}
+	data = padded(data, intentSize)
+	return s.note(s.reserve.retry(func() error { return s.writeIntent(data) }))
+}
+
+func (s *Store) writeIntent(data []byte) error {
+	if err := hit("write", intentName); err != nil {
+		return fmt.Errorf("write record: %w", err)
+	}
+	done, err := overwrite(filepath.Join(s.metadata, intentName), data, syncData)
+	if err != nil || done {
+		return err
+	}
+	return writeFile(s.metadata, intentName, data)
+}
+
+func syncData(f *os.File) error {
+	if failpoint.Planted("unsynced-record") {
+		return nil
+	}
+	return unix.Fdatasync(int(f.Fd()))
+}
+
+// Intent returns the newest intent; ok is false where none was ever written.
+func (s *Store) Intent() (i Intent, ok bool, err error) {
+	var sealed sealedIntent
+	ok, err = s.readOptional(intentName, &sealed)
+	if ok && sealed.Checksum != 0 && sealed.Checksum != sealed.checksum() {
+		err = &DamagedError{filepath.Join(s.metadata, intentName), errors.New("its checksum is wrong")}
+		return Intent{}, false, err
+	}
+	return sealed.Intent, ok, err
+}
