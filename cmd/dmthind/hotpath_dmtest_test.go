@@ -164,13 +164,13 @@ func (s *stopwatch) wrap(b *testing.B, i *instance) {
 	sys := newSystem(i.pool, i.metadata, i.observeDiff, 0, i.log)
 	sys.Pool, sys.Devices = timedPool{sys.Pool, s}, timedDevices{sys.Devices, s}
 	sys.Freezer, sys.Mounter = timedFreezer{sys.Freezer, s}, timedMounter{sys.Mounter, s}
-	if err := i.layers.Close(); err != nil {
+	if err := i.layers.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
 	var err error
 	i.layers, err = layer.Open(b.Context(), sys, i.records, layer.Options{
 		MinFreePercent: 10, Discard: true, DeferredRemoval: true, DeferredDeletion: true,
-		MountRoot: layer.MountRoot(i.request.Home),
+		MountRoot: layer.MountRoot(i.request.Home), KeepMounted: keepMounted,
 	}, i.log)
 	if err != nil {
 		b.Fatal(err)
@@ -255,6 +255,11 @@ func (t timedMounter) Mount(ctx context.Context, device, dir string, kind filesy
 func (t timedMounter) Unmount(ctx context.Context, dir string) (detached bool, err error) {
 	t.time("  unmount", func() { detached, err = t.Mounter.Unmount(ctx, dir) })
 	return detached, err
+}
+
+func (t timedMounter) Detach(dir string) (c io.Closer, err error) {
+	t.time("  detach", func() { c, err = t.Mounter.Detach(dir) })
+	return c, err
 }
 
 func (t timedMounter) Sync(dir string) (err error) {

@@ -125,9 +125,14 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 		IDs:               maps,
 		MountRoot:         layer.MountRoot(i.request.Home),
 		UdevSync:          i.udevSync,
+		KeepMounted:       keepMounted,
 	}, i.log)
 	return err
 }
+
+// keepMounted spans what Docker does with a layer in one go: between the making
+// of a container and its start pass some hundred milliseconds.
+const keepMounted = 2 * time.Second
 
 // idMap returns nil for no ranges: package user takes an empty map that is not
 // nil for one that maps nothing.
@@ -151,7 +156,7 @@ func (i *instance) detach(ctx context.Context) error {
 	if !i.layers.InUse() {
 		return i.shutdown(ctx)
 	}
-	return errors.Join(i.background.stop(), i.layers.Close(), i.storage.Close(), i.records.Close())
+	return errors.Join(i.background.stop(), i.layers.Close(ctx), i.storage.Close(), i.records.Close())
 }
 
 // closeBelow closes what lies below the layers. A pool that is still in use

@@ -61,6 +61,8 @@ func (kernelFS) Unmount(ctx context.Context, dir string) (bool, error) {
 	return filesystem.Unmount(ctx, dir)
 }
 
+func (kernelFS) Detach(dir string) (io.Closer, error) { return filesystem.Detach(dir) }
+
 func (kernelFS) Sync(dir string) error { return filesystem.Sync(dir) }
 
 func (kernelFS) Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error) {

@@ -12,7 +12,7 @@ import (
 // mounted, and sets each layer's count of Gets anew: 1 where it is mounted for
 // writing, else 0. After a crash of the plugin dockerd sends a Put for such a
 // container; after its own restart with live-restore a Get and a Put more.
-// Mounts of no layer, or for reading only, are a dead process's: they go.
+// Mounts of no layer, for reading only, or idle are a dead process's: they go.
 func (s *Store) Adopt(ctx context.Context) error {
 	mounts, err := s.sys.Mounter.Mounts(ctx, s.opts.MountRoot)
 	if err != nil {
@@ -46,14 +46,16 @@ func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mo
 	switch {
 	case l.pins > 0: // this process is streaming from it
 		return nil
-	case mounted && !m.ReadOnly:
+	case l.idle && mounted:
+		return nil
+	case mounted && !m.ReadOnly && !s.marked(l.name()):
 		l.mounted, l.refs = mountedWrite, 1
 		return nil
 	case mounted:
 		return s.release(ctx, l)
 	}
 	l.mounted, l.refs = unmounted, 0
-	return nil
+	return s.wakeUp(l)
 }
 
 // deactivateUnused removes devices that no mounted layer needs: those of a

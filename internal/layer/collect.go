@@ -67,7 +67,7 @@ func (s *Store) collectable(l *layer, o CollectOptions) error {
 
 // idle returns nil if nobody mounts or reads a layer. Its lock is held.
 func (s *Store) idle(l *layer) error {
-	if l.mounted != unmounted || l.refs > 0 || l.pins > 0 {
+	if l.inUse() || l.refs > 0 || l.pins > 0 {
 		return errors.New("it is mounted")
 	}
 	return nil

@@ -46,9 +46,7 @@ func (s *Store) unpin(ctx context.Context, l *layer) error {
 }
 
 func (s *Store) unpinLocked(ctx context.Context, l *layer) error {
-	if l.pins > 0 {
-		l.pins--
-	}
+	l.unpin()
 	return s.releaseUnused(ctx, l)
 }
 
@@ -208,7 +206,10 @@ func (s *Store) endApply(ctx context.Context, l *layer, failure error) error {
 	if failure == nil {
 		failure = s.sys.Mounter.Sync(s.mountPoint(l))
 	}
-	failure = errors.Join(failure, s.unpinLocked(ctx, l))
+	l.unpin()
+	if !l.wanted() { // what comes next is a child of it, not a Get
+		failure = errors.Join(failure, s.release(ctx, l))
+	}
 	if failure != nil {
 		return failure
 	}

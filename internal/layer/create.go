@@ -112,6 +112,9 @@ func (s *Store) origin(parent string) (*layer, error) {
 // suspended meanwhile: that flushes and freezes its filesystem, without which
 // the snapshot would hold a torn one.
 func (s *Store) takeSnapshot(ctx context.Context, l, origin *layer) error {
+	if err := s.endIdle(ctx, origin); err != nil {
+		return err
+	}
 	thaw, err := s.freeze(ctx, origin)
 	if err != nil {
 		return err

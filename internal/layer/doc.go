@@ -15,5 +15,7 @@
 //	Store.mu       the maps; never held across a call that can wait
 //
 // No lock is held while a tar streams. What streams holds a pin on the layers
-// it reads, so that they stay mounted.
+// it reads, so that they stay mounted. Layers that nobody uses any more stay
+// mounted for a moment (idle.go); only the time of their unmount is decided
+// without a call.
 package layer

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -53,6 +54,43 @@ func (w *world) Unmount(_ context.Context, dir string) (bool, error) {
 	defer unlock()
 	delete(w.mounts, dir)
 	return false, os.RemoveAll(filepath.Join(dir, "rootfs"))
+}
+
+// detachedMount keeps its device busy until it is closed, or its process ends.
+type detachedMount struct {
+	w      *world
+	device string
+}
+
+func (w *world) Detach(dir string) (io.Closer, error) {
+	unlock, err := w.call("detach %s", filepath.Base(dir))
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	m, ok := w.mounts[dir]
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	delete(w.mounts, dir)
+	w.detached[m.Source] = true
+	return detachedMount{w, m.Source}, os.RemoveAll(filepath.Join(dir, "rootfs"))
+}
+
+func (d detachedMount) Close() error {
+	unlock, err := d.w.call("close %s", d.device)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	delete(d.w.detached, d.device)
+	return nil
+}
+
+func (w *world) endDetached() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	clear(w.detached)
 }
 
 func (w *world) Sync(dir string) error {

@@ -23,17 +23,18 @@ import (
 // world is a pool, its devices and mounts, kept in memory. It outlives stores,
 // as the kernel outlives a daemon.
 type world struct {
-	mu      sync.Mutex
-	dir     string
-	tid     uint64
-	mode    thinpool.Mode
-	used    uint64
-	devices map[thinpool.DeviceID]thinDev
-	active  map[string]thinpool.Info
-	held    map[string]bool // devices that somebody else has open
-	mounts  map[string]filesystem.MountPoint
-	calls   []string
-	damage  []string // in every filesystem
+	mu       sync.Mutex
+	dir      string
+	tid      uint64
+	mode     thinpool.Mode
+	used     uint64
+	devices  map[thinpool.DeviceID]thinDev
+	active   map[string]thinpool.Info
+	held     map[string]bool // devices that somebody else has open
+	mounts   map[string]filesystem.MountPoint
+	calls    []string
+	damage   []string        // in every filesystem
+	detached map[string]bool // devices of mounts without a place; a process's end closes them
 
 	// before is asked ahead of every call; an error is returned by the call.
 	before func(call string) error
@@ -49,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		dir: t.TempDir(), mode: thinpool.ModeReadWrite,
 		devices: map[thinpool.DeviceID]thinDev{}, active: map[string]thinpool.Info{},
-		held: map[string]bool{}, mounts: map[string]filesystem.MountPoint{},
+		held: map[string]bool{}, detached: map[string]bool{}, mounts: map[string]filesystem.MountPoint{},
 	}
 }
 
@@ -185,7 +186,7 @@ func (w *world) Deactivate(_ context.Context, name string) error {
 		return err
 	}
 	defer unlock()
-	if w.held[name] {
+	if w.held[name] || w.detached[w.active[name].Device.Path] {
 		return thinpool.ErrBusy
 	}
 	delete(w.active, name)
@@ -336,6 +337,7 @@ func (w *world) start(o Options) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	w.endDetached()
 	log := logrus.New()
 	log.SetOutput(io.Discard)
 	sys := System{w, w, w, w, w, w, w, w, w, w, w, w}
@@ -364,6 +366,7 @@ func (w *world) mustStartWith(t *testing.T, o Options) *daemon {
 // kill ends the store like SIGKILL: nothing is saved or unmounted.
 func (d *daemon) kill() {
 	d.reclaimer.stop()
+	d.idler.stop()
 	d.records.Close()
 }
 

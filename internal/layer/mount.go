@@ -35,6 +35,11 @@ func (s *Store) Get(ctx context.Context, id, label string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if l.label != label { // it can't be given to a mount that there is
+		if err := s.endIdle(ctx, l); err != nil {
+			return "", err
+		}
+	}
 	if err := s.mount(ctx, l, mountedWrite, label); err != nil {
 		return "", fmt.Errorf("mount %s: %w", l, err)
 	}
@@ -65,6 +70,9 @@ func (s *Store) Put(ctx context.Context, id string) error {
 
 // mount brings a layer to at least the wanted state. The layer lock is held.
 func (s *Store) mount(ctx context.Context, l *layer, want mountState, label string) error {
+	if err := s.wakeUp(l); err != nil {
+		return err
+	}
 	if l.mounted >= want {
 		return nil
 	}
@@ -103,7 +111,7 @@ func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Devic
 	if err != nil {
 		return err
 	}
-	l.mounted = want
+	l.mounted, l.label = want, label
 	if s.fs == filesystem.XFS && s.opts.XFSNoSpaceRetries != nil {
 		if err := s.sys.Resizer.SetNoSpaceRetries(device.Path, *s.opts.XFSNoSpaceRetries); err != nil {
 			return err
@@ -136,9 +144,10 @@ func (s *Store) ensureContent(l *layer, mode mountState) error {
 	return nil
 }
 
-// releaseUnused unmounts and deactivates a layer that nobody uses.
+// releaseUnused ends the use of a layer that nobody uses any more: it rests
+// mounted, or is unmounted and deactivated.
 func (s *Store) releaseUnused(ctx context.Context, l *layer) error {
-	if l.refs > 0 || l.pins > 0 || l.removed {
+	if l.wanted() || l.idle || s.keepIdle(l) {
 		return nil
 	}
 	return s.release(ctx, l)
@@ -149,15 +158,26 @@ func (s *Store) releaseUnused(ctx context.Context, l *layer) error {
 // into other mount namespaces (Linux 3.18 and later).
 func (s *Store) release(ctx context.Context, l *layer) error {
 	ctx = context.WithoutCancel(ctx) // a half-released layer helps nobody
-	dir := s.mountPoint(l)
-	if _, err := s.sys.Mounter.Unmount(ctx, dir); err != nil {
+	if _, err := s.sys.Mounter.Unmount(ctx, s.mountPoint(l)); err != nil {
 		return fmt.Errorf("unmount %s: %w", l, err)
 	}
-	l.mounted = unmounted
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.WithError(err).WithField("layer", l.name()).Warn("mount point stays behind")
+	if err := s.left(l); err != nil {
+		return err
 	}
 	return s.deactivate(ctx, l.device)
+}
+
+// left notes that a layer's mount point is free.
+func (s *Store) left(l *layer) error {
+	l.mounted = unmounted
+	if err := s.wakeUp(l); err != nil {
+		return err
+	}
+	err := os.Remove(s.mountPoint(l))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.WithError(err).WithField("layer", l.name()).Warn("mount point stays behind")
+	}
+	return nil
 }
 
 // busyWait bounds how long a busy device is waited for where the kernel or the

@@ -60,6 +60,9 @@ type Mounter interface {
 	Mount(ctx context.Context, device, dir string, t filesystem.Type, o filesystem.MountOptions) error
 	MakeWritable(ctx context.Context, dir string) error
 	Unmount(ctx context.Context, dir string) (detached bool, err error)
+	// Detach frees dir at once; Close does what takes time about an unmount.
+	// fs.ErrNotExist: nothing is mounted.
+	Detach(dir string) (io.Closer, error)
 	Sync(dir string) error
 	Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error)
 }

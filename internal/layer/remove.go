@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 
 	"github.com/dmthin/dmthin/internal/state"
 	"github.com/dmthin/dmthin/internal/thinpool"
@@ -34,17 +36,21 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 }
 
 func (s *Store) remove(ctx context.Context, l *layer) error {
-	if err := s.unmountForRemoval(ctx, l); err != nil {
-		return err
+	mount, err := s.freeNames(ctx, l)
+	if err != nil {
+		return errors.Join(err, s.endMount(ctx, mount, l.record))
 	}
 	tombstone, err := s.records.Bury(l.name(), l.record)
 	if err != nil {
-		return err
+		return errors.Join(err, s.endMount(ctx, mount, l.record))
 	}
 	l.removed, l.refs = true, 0
 	s.mu.Lock()
 	delete(s.layers, l.id)
 	s.tombstones[tombstone] = l.record
+	if mount != nil {
+		s.detached[tombstone] = mount
+	}
 	s.mu.Unlock()
 	if s.opts.DeferredDeletion {
 		s.reclaimer.wake()
@@ -57,14 +63,68 @@ func (s *Store) remove(ctx context.Context, l *layer) error {
 	return nil
 }
 
-// unmountForRemoval leaves the layer's device-mapper name free. A device that
-// somebody still has open is renamed, since a new layer may want the name.
-func (s *Store) unmountForRemoval(ctx context.Context, l *layer) error {
-	err := s.release(ctx, l)
-	if err != nil && !errors.Is(err, thinpool.ErrBusy) {
-		return err
+// freeNames leaves the layer's mount point and device-mapper name free: a new
+// layer may want them. What is mounted is only taken off its place, since the
+// unmount itself writes; mount is what is left to be ended.
+func (s *Store) freeNames(ctx context.Context, l *layer) (mount io.Closer, err error) {
+	if l.mounted != unmounted && s.opts.DeferredDeletion {
+		mount, err = s.sys.Mounter.Detach(s.mountPoint(l))
+		if err == nil {
+			return mount, errors.Join(s.left(l), s.clearName(ctx, l))
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	return s.clearName(ctx, l)
+	err = s.release(ctx, l)
+	if err != nil && !errors.Is(err, thinpool.ErrBusy) {
+		return nil, err
+	}
+	return nil, s.clearName(ctx, l)
+}
+
+// endMount ends what is left of a removed layer's mount and deactivates its
+// device. Where somebody else has that open, the kernel does it in the end.
+func (s *Store) endMount(ctx context.Context, mount io.Closer, r state.Record) error {
+	ctx = context.WithoutCancel(ctx) // an active device would keep the pool busy
+	if mount != nil {
+		if err := mount.Close(); err != nil {
+			return err
+		}
+	}
+	device := s.names.deleted(r.DeviceID)
+	err := s.sys.Devices.Deactivate(ctx, device)
+	if errors.Is(err, thinpool.ErrBusy) && s.opts.DeferredRemoval {
+		err = errors.Join(err, s.sys.Devices.DeactivateDeferred(ctx, device))
+	}
+	return err
+}
+
+// takeMount returns what is left of a removed layer's mount, once.
+func (s *Store) takeMount(tombstone string) io.Closer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mount := s.detached[tombstone]
+	delete(s.detached, tombstone)
+	return mount
+}
+
+// endMounts is for a store that is being closed.
+func (s *Store) endMounts(ctx context.Context) error {
+	var errs []error
+	for tombstone, r := range s.pending() {
+		if mount := s.takeMount(tombstone); mount != nil {
+			errs = append(errs, ignoreBusy(s.endMount(ctx, mount, r)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreBusy(err error) error {
+	if errors.Is(err, thinpool.ErrBusy) {
+		return nil
+	}
+	return err
 }
 
 func (s *Store) clearName(ctx context.Context, l *layer) error {
@@ -89,8 +149,7 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 	if _, waiting := s.pending()[tombstone]; !waiting {
 		return nil
 	}
-	device := s.names.deleted(r.DeviceID)
-	if err := s.sys.Devices.Deactivate(ctx, device); err != nil {
+	if err := s.endMount(ctx, s.takeMount(tombstone), r); err != nil {
 		return err
 	}
 	if s.opts.Discard {

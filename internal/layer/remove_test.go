@@ -120,7 +120,7 @@ func TestAnUnmountThatFailsLeavesTheLayer(t *testing.T) {
 	d := w.mustStart(t)
 	create(t, d, "a", "")
 	get(t, d, "a")
-	w.failOn("unmount", unix.EIO)
+	w.failOn("detach", unix.EIO)
 	mustFail(t, d.Remove(t.Context(), "a"), unix.EIO)
 	if !d.Exists("a") {
 		t.Error("the layer is gone")

@@ -54,10 +54,10 @@ func (s *Store) describe(ctx context.Context, l *layer) Info {
 		ID: l.id, Parent: l.record.Parent,
 		DeviceID: l.record.DeviceID, DeviceName: l.device,
 		Size: capacity(l.record), Stage: l.record.Stage,
-		Mounted: l.mounted != unmounted, MountPoint: s.mountPoint(l), References: l.refs,
+		Mounted: l.inUse(), MountPoint: s.mountPoint(l), References: l.refs,
 		MappedBytes: -1, Problem: l.lost,
 	}
-	if info.Mounted {
+	if l.mounted != unmounted {
 		if sectors, err := s.sys.Inventory.Mapped(ctx, l.device); err == nil {
 			info.MappedBytes = int64(sectors) << 9
 		}
@@ -118,7 +118,7 @@ type Summary struct {
 	BaseSize         int64 // bytes; 0 where the base device is damaged
 	MinFreeBytes     int64 // of data
 	Layers           int
-	Mounted          int
+	Mounted          int // by somebody
 	Active           int // thin devices, mounted or not
 	WaitingDeletions int
 	Leaked           []thinpool.DeviceID // in the pool, in no record
@@ -203,7 +203,7 @@ func (s *Store) count(ctx context.Context, sum *Summary) error {
 	if err != nil {
 		return err
 	}
-	sum.Mounted, sum.Active = len(mounts), len(active)
+	sum.Mounted, sum.Active = max(0, len(mounts)-s.idler.count()), len(active)
 	return nil
 }
 

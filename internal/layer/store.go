@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/moby/sys/user"
 	"github.com/sirupsen/logrus"
@@ -28,8 +30,9 @@ type Options struct {
 	DeferredDeletion  bool
 	XFSNoSpaceRetries *uint // nil: the kernel's default
 	IDs               user.IdentityMapping
-	MountRoot         string // layers are mounted at MountRoot/<id>
-	UdevSync          bool   // wait for udev's symlink of the base device
+	MountRoot         string        // layers are mounted at MountRoot/<id>
+	UdevSync          bool          // wait for udev's symlink of the base device
+	KeepMounted       time.Duration // how long a layer stays mounted after its last use; 0: not at all
 }
 
 // Store holds the layers of one pool. All methods are safe for concurrent use
@@ -51,11 +54,13 @@ type Store struct {
 	mu         sync.Mutex // protects the maps; innermost, never held while waiting
 	layers     map[string]*layer
 	tombstones map[string]state.Record
+	detached   map[string]io.Closer // by tombstone: what is left to be unmounted
 	damaged    map[string]error
 	leaked     []thinpool.DeviceID
 	base       *layer
 
 	reclaimer *reclaimer
+	idler     *idler // nil: layers are unmounted at once
 }
 
 // layer is one layer in memory. Its layer lock protects all fields.
@@ -65,12 +70,27 @@ type layer struct {
 	device string // device-mapper name
 
 	mounted mountState
-	refs    int // Gets less Puts
-	pins    int // streams that read or fill it, and holds
-	holds   int // of the pins, those an operator asked for
+	idle    bool   // mounted, though nobody uses it
+	label   string // SELinux label it is mounted with
+	refs    int    // Gets less Puts
+	pins    int    // streams that read or fill it, and holds
+	holds   int    // of the pins, those an operator asked for
 	removed bool
 	lost    error // set: the pool has no such device
 }
+
+// wanted reports whether anybody counts on the layer's mount. A removed one is
+// the reclaimer's.
+func (l *layer) wanted() bool { return l.refs > 0 || l.pins > 0 || l.removed }
+
+func (l *layer) unpin() {
+	if l.pins > 0 {
+		l.pins--
+	}
+}
+
+// inUse reports whether somebody has the layer mounted.
+func (l *layer) inUse() bool { return l.mounted != unmounted && !l.idle }
 
 func (l *layer) String() string {
 	if l.id == "" {
@@ -113,6 +133,7 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		looking:    make(chan struct{}, 1),
 		layers:     map[string]*layer{},
 		tombstones: map[string]state.Record{},
+		detached:   map[string]io.Closer{},
 		damaged:    map[string]error{},
 	}
 	s.changes = &changeLog{pool: sys.Pool, records: records, turn: make(chan struct{}, 1)}
@@ -125,23 +146,27 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 	if err := s.Adopt(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.clearMarks(); err != nil {
+		return nil, err
+	}
 	s.dropUnprepared(ctx)
-	s.reclaimer = startReclaimer(s)
+	s.reclaimer, s.idler = startReclaimer(s), startIdler(s)
 	return s, nil
 }
 
-// Close stops background work and saves what is only in memory. It unmounts
-// nothing: containers may go on using their layers, and the next Open adopts
+// Close stops background work, saves what is only in memory and unmounts what
+// is idle. Containers may go on using their layers, and the next Open adopts
 // them.
-func (s *Store) Close() error {
+func (s *Store) Close(ctx context.Context) error {
 	s.reclaimer.stop()
-	return s.saveDeviceSet()
+	s.idler.stop()
+	return errors.Join(s.saveDeviceSet(), s.endMounts(ctx), s.endAllIdle(ctx))
 }
 
 // Shutdown unmounts and deactivates all layers, whoever uses them, then closes
 // the store. Records are saved first: dockerd may be gone before the rest ends.
 func (s *Store) Shutdown(ctx context.Context) error {
-	errs := []error{s.Close()}
+	errs := []error{s.Close(ctx)}
 	for _, l := range s.all() {
 		errs = append(errs, s.shutdown(ctx, l))
 	}
@@ -161,14 +186,14 @@ func (s *Store) shutdown(ctx context.Context, l *layer) error {
 	return s.release(ctx, l)
 }
 
-// InUse reports whether any layer is mounted.
+// InUse reports whether anybody has a layer mounted.
 func (s *Store) InUse() bool {
 	for _, l := range s.all() {
 		unlock, err := s.locks.lock(context.Background(), l.id)
 		if err != nil {
 			return true
 		}
-		used := l.mounted != unmounted
+		used := l.inUse()
 		unlock()
 		if used {
 			return true

@@ -58,7 +58,7 @@ func (s *Store) pinForTrim(ctx context.Context, id string, mountedOnly bool) (*l
 	}
 	defer unlock()
 	l, err := s.usable(id)
-	if mountedOnly && (err != nil || l.mounted != mountedWrite) {
+	if mountedOnly && (err != nil || l.mounted != mountedWrite || l.idle) {
 		return nil, nil
 	}
 	if err != nil {
