@@ -37,10 +37,11 @@ func TestNobodyWaitsForAnotherLayersWork(t *testing.T) {
 		at   string // the kernel's call that never ends
 		call func(context.Context, *daemon)
 	}{
-		{"unmount slow", remove},
+		{"detach slow", remove},
+		{"close /dev/dm-", remove},
 		{"discard", remove},
 		{"mount idle", func(ctx context.Context, d *daemon) { _, _ = d.Get(ctx, "idle", "") }},
-		{"unmount slow", func(ctx context.Context, d *daemon) { _ = d.Put(ctx, "slow") }},
+		{"sync slow", func(ctx context.Context, d *daemon) { _ = d.Put(ctx, "slow") }},
 		{"suspend", func(ctx context.Context, d *daemon) { _ = d.Create(ctx, "child", "slow", 0) }},
 		{"grow large", func(ctx context.Context, d *daemon) { _ = d.Create(ctx, "large", "", 4<<30) }},
 		{"shrink", func(ctx context.Context, d *daemon) { _ = d.Create(ctx, "small", "", 1<<29) }},
@@ -52,7 +53,7 @@ func TestNobodyWaitsForAnotherLayersWork(t *testing.T) {
 	} {
 		t.Run(stall.at, func(t *testing.T) {
 			w := newWorld(t)
-			d := w.mustStart(t)
+			d := w.startKeeping(t, time.Hour)
 			for _, id := range []string{"slow", "idle", "other"} {
 				create(t, d, id, "")
 			}
