@@ -149,17 +149,8 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 	if _, waiting := s.pending()[tombstone]; !waiting {
 		return nil
 	}
-	if err := s.endMount(ctx, s.takeMount(tombstone), r); err != nil {
+	if err := s.empty(ctx, tombstone, r); err != nil {
 		return err
-	}
-	if s.opts.Discard {
-		err := s.discard(ctx, tombstone, r)
-		if ctx.Err() != nil {
-			return ctx.Err() // deleted now, the rest would stay allocated below the pool
-		}
-		if err != nil {
-			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
-		}
 	}
 	err = s.changes.do(ctx, change{
 		intent: state.Intent{Name: tombstone, DeviceID: r.DeviceID, Op: state.OpDelete},
@@ -194,13 +185,33 @@ func (s *Store) baseSize() int64 {
 	return s.base.record.Size
 }
 
+// empty leaves a removed layer's device inactive, its blocks discarded if they
+// are to be. The device is often still active under its last name; making it
+// anew would take longer than the discard.
+func (s *Store) empty(ctx context.Context, tombstone string, r state.Record) error {
+	if mount := s.takeMount(tombstone); mount != nil {
+		if err := mount.Close(); err != nil {
+			return err
+		}
+	}
+	if s.opts.Discard {
+		err := s.discard(ctx, tombstone, r)
+		if err != nil && ctx.Err() == nil && !errors.Is(err, thinpool.ErrBusy) {
+			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
+		}
+	}
+	if err := s.endMount(ctx, nil, r); err != nil {
+		return err
+	}
+	return ctx.Err() // deleted now, what is not discarded would stay allocated below the pool
+}
+
 // discard tells the device below the pool which blocks are free: dm-thin passes
 // discards of a thin device down, deletions it does not. A loop file shrinks
-// only this way.
+// only this way. The device stays active; the kernel refuses one in use.
 func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) error {
-	name := s.names.deleted(r.DeviceID)
 	thin := thinpool.Thin{
-		Name: name, UUID: s.names.uuid(r.DeviceID, tombstone),
+		Name: s.names.deleted(r.DeviceID), UUID: s.names.uuid(r.DeviceID, state.BuriedName(tombstone, r)),
 		ID: thinpool.DeviceID(r.DeviceID), Size: max(r.Size, s.baseSize()),
 	}
 	device, err := s.sys.Devices.Activate(ctx, thin, false)
@@ -210,6 +221,5 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 	if err != nil {
 		return err
 	}
-	err = s.sys.Devices.Discard(ctx, device, thin.Size)
-	return errors.Join(err, s.sys.Devices.Deactivate(context.WithoutCancel(ctx), name))
+	return s.sys.Devices.Discard(ctx, device, thin.Size)
 }

@@ -42,7 +42,7 @@ func (s *Store) Scan() (Records, error) {
 		return Records{}, err
 	}
 	for tombstone, r := range found.Tombstones {
-		if name := buriedName(tombstone, r); found.Layers[name].DeviceID == r.DeviceID {
+		if name := BuriedName(tombstone, r); found.Layers[name].DeviceID == r.DeviceID {
 			delete(found.Layers, name)
 		}
 	}
@@ -119,8 +119,8 @@ func (r Record) check(path string) error {
 	return nil
 }
 
-// buriedName is the layer that a tombstone is of.
-func buriedName(tombstone string, r Record) string {
+// BuriedName is the layer that a tombstone is of.
+func BuriedName(tombstone string, r Record) string {
 	return strings.TrimSuffix(tombstone, TombstoneName("", r.DeviceID))
 }
 
@@ -129,7 +129,7 @@ func buriedName(tombstone string, r Record) string {
 // tombstone, so that their IDs are free.
 func (s *Store) finishBurials(found *Records) error {
 	for tombstone, r := range found.Tombstones {
-		name := buriedName(tombstone, r)
+		name := BuriedName(tombstone, r)
 		if layer, ok := found.Layers[name]; ok && layer.DeviceID == r.DeviceID {
 			if err := s.Delete(name); err != nil {
 				return err
