@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dmthin/dmthin/internal/state"
@@ -17,8 +19,14 @@ type reclaimer struct {
 	kick   chan struct{} // holds at most one token: work was added
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	mu     sync.Mutex        // protects failed
 	failed map[string]string // last error by tombstone, so that each is logged once
 }
+
+// reclaimAtOnce bounds how many removed layers are worked on at a time. Most of
+// such work is waiting: for the kernel's grace periods, and for the disk.
+const reclaimAtOnce = 4
 
 // The wait before busy or failed reclaims are tried again grows between these.
 const (
@@ -78,22 +86,40 @@ func (r *reclaimer) run(ctx context.Context) {
 
 // pass tries each tombstone once and reports whether none is left.
 func (r *reclaimer) pass(ctx context.Context) (clean bool) {
-	clean = true
+	var (
+		all   sync.WaitGroup
+		left  atomic.Bool
+		slots = make(chan struct{}, reclaimAtOnce)
+	)
 	for name, record := range r.store.pending() {
-		if ctx.Err() != nil {
-			return false
-		}
-		if err := r.store.reclaim(ctx, name, record); err != nil {
-			clean = false
-			r.report(name, err)
-		}
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if !r.try(ctx, name, record) {
+				left.Store(true)
+			}
+		})
 	}
-	return clean
+	all.Wait()
+	return !left.Load()
+}
+
+func (r *reclaimer) try(ctx context.Context, name string, record state.Record) (done bool) {
+	if ctx.Err() != nil {
+		return false
+	}
+	if err := r.store.reclaim(ctx, name, record); err != nil {
+		r.report(name, err)
+		return false
+	}
+	return true
 }
 
 // report logs a failure unless it is the one logged last. Busy is no failure:
 // somebody still has the removed layer open.
 func (r *reclaimer) report(name string, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if errors.Is(err, context.Canceled) || r.failed[name] == err.Error() {
 		return
 	}
