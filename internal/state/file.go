@@ -31,7 +31,7 @@ func encode(name string, v any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode record %s: %w", name, err)
 	}
-	return data, nil
+	return seal(data), nil
 }
 
 func writeFile(dir, name string, data []byte) error {
@@ -171,12 +171,14 @@ func readJSON(dir, name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("read record: %w", err)
 	}
+	if len(data) == 0 {
+		return &DamagedError{Path: path, Reason: errors.New("the file is empty")}
+	}
 	if err := json.Unmarshal(data, v); err != nil {
-		reason := err
-		if len(data) == 0 {
-			reason = errors.New("the file is empty")
-		}
-		return &DamagedError{Path: path, Reason: reason}
+		return &DamagedError{Path: path, Reason: err}
+	}
+	if err := checkSeal(data); err != nil {
+		return &DamagedError{Path: path, Reason: err}
 	}
 	return nil
 }

@@ -1,10 +1,7 @@
 package state
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 
@@ -17,19 +14,6 @@ import (
 // It is a sector, so that the disk writes the whole or nothing of it.
 const intentSize = 512
 
-// sealedIntent is an intent as it is on disk. Docker ignores the checksum, and
-// writes none. Where a disk tore the file nonetheless, the checksum tells, and
-// the change it was to announce has not begun.
-type sealedIntent struct {
-	Intent
-	Checksum uint32 `json:"checksum,omitempty"`
-}
-
-func (i Intent) checksum() uint32 {
-	text := fmt.Sprintf("%d %d %s %s", i.OpenTransactionID, i.DeviceID, i.Op, i.Name)
-	return crc32.ChecksumIEEE([]byte(text))
-}
-
 // WriteIntent announces a change. It works on a full disk, so that layers can
 // be removed there.
 //
@@ -37,10 +21,9 @@ func (i Intent) checksum() uint32 {
 // then: the sync costs one write of the disk, and not the two commits of the
 // journal that a new file and its rename do.
 func (s *Store) WriteIntent(i Intent) error {
-	sealed := sealedIntent{i, i.checksum()}
-	data, err := json.Marshal(sealed)
+	data, err := encode(intentName, i)
 	if err != nil {
-		return s.note(fmt.Errorf("encode record %s: %w", intentName, err))
+		return s.note(err)
 	}
 	data = padded(data, intentSize)
 	return s.note(s.reserve.retry(func() error { return s.writeIntent(data) }))
@@ -65,12 +48,9 @@ func syncData(f *os.File) error {
 }
 
 // Intent returns the newest intent; ok is false where none was ever written.
+// Where a disk tore the file, its checksum tells, and the change that it was to
+// announce has not begun.
 func (s *Store) Intent() (i Intent, ok bool, err error) {
-	var sealed sealedIntent
-	ok, err = s.readOptional(intentName, &sealed)
-	if ok && sealed.Checksum != 0 && sealed.Checksum != sealed.checksum() {
-		err = &DamagedError{filepath.Join(s.metadata, intentName), errors.New("its checksum is wrong")}
-		return Intent{}, false, err
-	}
-	return sealed.Intent, ok, err
+	ok, err = s.readOptional(intentName, &i)
+	return i, ok, err
 }
