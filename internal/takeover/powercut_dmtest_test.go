@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmthin/dmthin/internal/dm/dmtest"
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // cutHost is a host on a disk of its own, whose writes are recorded.
@@ -40,11 +41,14 @@ const (
 func TestAPowerCutAtAnyWriteEndsInAWholeState(t *testing.T) {
 	adopt, undo, release := operations(t)
 	h := recordedHost(t, adopt, undo, adopt, release)
-	writes := readWrites(t, h.log)
+	writes, err := writelog.Read(h.log)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var now operation
 	cuts, done := 0, map[string]int{}
-	for n, w := range writes {
-		switch w.mark {
+	for n, w := range writes.Entries {
+		switch w.Mark {
 		case "adopt":
 			now = adopt
 		case "undo":
@@ -52,8 +56,8 @@ func TestAPowerCutAtAnyWriteEndsInAWholeState(t *testing.T) {
 		case "release":
 			now = release
 		}
-		repeat(t, h.log, h.before, w)
-		if w.flags&(flushed|durable) == 0 || now.plan == nil {
+		repeat(t, writes, h.before, w)
+		if !w.Durable() || now.plan == nil {
 			continue
 		}
 		if cuts++; cuts%cutEvery != 0 {
@@ -64,12 +68,12 @@ func TestAPowerCutAtAnyWriteEndsInAWholeState(t *testing.T) {
 			then = undo
 		}
 		done[now.name+", then "+then.name]++
-		h.cut(t, writes[n+1:], uint64(n), fmt.Sprintf("cut %d, in %s, then %s", cuts, now.name, then.name), then)
+		h.cut(t, writes, n+1, fmt.Sprintf("cut %d, in %s, then %s", cuts, now.name, then.name), then)
 		if t.Failed() {
 			return
 		}
 	}
-	t.Logf("%d writes, %d times to cut the power; cut: %v", len(writes), cuts, done)
+	t.Logf("%d writes, %d times to cut the power; cut: %v", len(writes.Entries), cuts, done)
 	if len(done) < 4 {
 		t.Errorf("not every operation was cut: %v", done)
 	}
@@ -77,7 +81,7 @@ func TestAPowerCutAtAnyWriteEndsInAWholeState(t *testing.T) {
 
 // cut has the power fail now, while the disk still had what comes next in its
 // cache, and has the host come up again.
-func (h *cutHost) cut(t *testing.T, next []logged, seed uint64, what string, then operation) {
+func (h *cutHost) cut(t *testing.T, writes *writelog.Log, next int, what string, then operation) {
 	t.Helper()
 	disk := filepath.Join(tempDir(t), "disk")
 	defer func() { _ = os.Remove(disk) }()
@@ -86,13 +90,13 @@ func (h *cutHost) cut(t *testing.T, next []logged, seed uint64, what string, the
 	if err != nil {
 		t.Fatal(err)
 	}
-	random := rand.New(rand.NewPCG(seed, 1))
-	for _, w := range next {
-		if w.flags&(flushed|durable) != 0 {
+	random := rand.New(rand.NewPCG(uint64(next), 1))
+	for _, w := range writes.Entries[next:] {
+		if w.Durable() {
 			break
 		}
 		if random.IntN(2) == 0 {
-			repeat(t, h.log, f, w)
+			repeat(t, writes, f, w)
 		}
 	}
 	if err := f.Close(); err != nil {
@@ -146,7 +150,7 @@ func recordedHost(t *testing.T, all ...operation) *cutHost {
 	dmtest.Run(t, "cp", "--sparse=always", h.before.Name(), disk)
 	device, log := attach(t, disk), attach(t, h.log.Name())
 	dmtest.Run(t, "modprobe", "dm-log-writes")
-	dmtest.Run(t, "dmsetup", "create", cutDevice, "--table", fmt.Sprintf("0 %d log-writes %s %s", cutDiskSize/logSector, device, log))
+	dmtest.Run(t, "dmsetup", "create", cutDevice, "--table", fmt.Sprintf("0 %d log-writes %s %s", cutDiskSize/512, device, log))
 	h.mounted(t, "/dev/mapper/"+cutDevice, func() {
 		for n, o := range all {
 			dmtest.Run(t, "dmsetup", "message", cutDevice, "0", "mark", o.name)
@@ -184,4 +188,18 @@ func sparseFile(t *testing.T, dir, name string, size int64) *os.File {
 	}
 	t.Cleanup(func() { f.Close() })
 	return f
+}
+
+// cutDisk is a disk that forgets nothing: what a filesystem discards it doesn't
+// read again.
+type cutDisk struct{ *os.File }
+
+func (cutDisk) Zero(int64, int64) error { return nil }
+
+// repeat does to a disk what was done to the recorded one.
+func repeat(t *testing.T, log *writelog.Log, disk *os.File, w writelog.Entry) {
+	t.Helper()
+	if err := log.Apply(cutDisk{disk}, w); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -2,8 +2,14 @@ package crash
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+
+	"github.com/dmthin/dmthin/test/writelog"
 )
+
+// writeLog is all that was written to the disk, with marks between.
+type writeLog struct{ *writelog.Log }
 
 // moment says what of the last flush's interval a cut leaves.
 type moment string
@@ -32,13 +38,18 @@ func (c cut) String() string { return fmt.Sprintf("%s entry %d", c.kind, c.entry
 // power went.
 func (c cut) acknowledged() int { return c.entry }
 
+func readLog(source io.ReaderAt) (*writeLog, error) {
+	l, err := writelog.Read(source)
+	return &writeLog{l}, err
+}
+
 // cuts returns the power cuts that differ from each other: three for every
 // entry that makes anything durable.
 func (l *writeLog) cuts() []cut {
 	var all []cut
 	last := -1
-	for n, e := range l.entries {
-		if e.flags.has(flagMark) || !e.flags.has(flagFlush|flagFUA) {
+	for n, e := range l.Entries {
+		if !e.Durable() {
 			continue
 		}
 		at := cut{entry: n, since: last, kind: atFlush}
@@ -47,7 +58,7 @@ func (l *writeLog) cuts() []cut {
 			all = append(all, cut{n, last, beforeFlush}, cut{n, last, lossy})
 		}
 		// What is written through says nothing about what was written before it.
-		if e.flags.has(flagFlush) {
+		if e.Flags.Has(writelog.Flush) {
 			last = n
 		}
 	}
@@ -56,8 +67,8 @@ func (l *writeLog) cuts() []cut {
 
 // wroteBetween tells whether there is anything to lose.
 func (l *writeLog) wroteBetween(from, to int) bool {
-	for _, e := range l.entries[from+1 : to] {
-		if !e.flags.has(flagMark|flagFUA) && e.length > 0 {
+	for _, e := range l.Entries[from+1 : to] {
+		if !e.Flags.Has(writelog.Mark|writelog.FUA) && e.Length > 0 {
 			return true
 		}
 	}
@@ -67,14 +78,14 @@ func (l *writeLog) wroteBetween(from, to int) bool {
 // replay follows a log forward: base is the disk as of all entries up to done.
 type replay struct {
 	log  *writeLog
-	base disk
+	base writelog.Disk
 	done int // entries applied
 }
 
 // advance applies all entries before the index end.
 func (r *replay) advance(end int) error {
 	for ; r.done < end; r.done++ {
-		if err := r.log.apply(r.base, r.log.entries[r.done]); err != nil {
+		if err := r.log.Apply(r.base, r.log.Entries[r.done]); err != nil {
 			return err
 		}
 	}
@@ -85,18 +96,18 @@ func (r *replay) advance(end int) error {
 func (c cut) certain() int { return c.since + 1 }
 
 // finish turns a copy of the base at c.certain() into what the cut left.
-func (l *writeLog) finish(copied disk, c cut, seed uint64) error {
+func (l *writeLog) finish(copied writelog.Disk, c cut, seed uint64) error {
 	random := rand.New(rand.NewPCG(seed, uint64(c.entry)))
-	for _, e := range l.entries[c.certain():c.entry] {
-		if c.kind == lossy && !e.flags.has(flagFUA|flagMark) && random.IntN(2) == 0 {
+	for _, e := range l.Entries[c.certain():c.entry] {
+		if c.kind == lossy && !e.Flags.Has(writelog.FUA|writelog.Mark) && random.IntN(2) == 0 {
 			continue
 		}
-		if err := l.apply(copied, e); err != nil {
+		if err := l.Apply(copied, e); err != nil {
 			return err
 		}
 	}
 	if c.kind == atFlush {
-		return l.apply(copied, l.entries[c.entry])
+		return l.Apply(copied, l.Entries[c.entry])
 	}
 	return nil
 }

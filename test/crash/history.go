@@ -7,6 +7,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // verb is what an operation does.
@@ -56,15 +58,15 @@ const (
 // progressAt reads the marks among the first entries of a log.
 func (l *writeLog) progressAt(entries, operations int) []progress {
 	at := make([]progress, operations)
-	for _, e := range l.entries[:entries] {
-		if !e.flags.has(flagMark) || len(e.mark) < 2 {
+	for _, e := range l.Entries[:entries] {
+		if !e.Flags.Has(writelog.Mark) || len(e.Mark) < 2 {
 			continue
 		}
-		n, err := strconv.Atoi(e.mark[1:])
+		n, err := strconv.Atoi(e.Mark[1:])
 		if err != nil || n < 0 || n >= operations {
 			continue
 		}
-		switch e.mark[0] {
+		switch e.Mark[0] {
 		case 'b':
 			at[n] = underWay
 		case 'e':

@@ -46,7 +46,7 @@ func requireNothingLost(t *testing.T, w workload, count int) {
 	defer rec.discard()
 	done()
 	all := rec.writes.cuts()
-	t.Logf("%d operations, %d entries in the log, %d different cuts", len(rec.operations), len(rec.writes.entries), len(all))
+	t.Logf("%d operations, %d entries in the log, %d different cuts", len(rec.operations), len(rec.writes.Entries), len(all))
 	if len(all) < 20 {
 		t.Fatalf("only %d cuts: the workload was not recorded", len(all))
 	}
