@@ -70,6 +70,12 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 	for _, l := range s.all() {
 		needed[l.device] = l.mounted != unmounted || l.pins > 0
 	}
+	for _, r := range s.pending() {
+		// The reclaimer's. The kernel hides a device first and closes it then:
+		// to two who remove it, it is gone for one while the other's call keeps
+		// the pool from deleting it.
+		needed[s.names.deleted(r.DeviceID)] = true
+	}
 	for _, device := range active {
 		log := s.log.WithField("device", device.Name)
 		if device.Suspended {

@@ -445,3 +445,23 @@ func TestNoChangeFollowsOneThatAPanicCutShort(t *testing.T) {
 	d.kill()
 	checkWhole(t, w, w.mustStart(t), map[string]string{"a": ""})
 }
+
+func TestOnlyTheReclaimerDeactivatesARemovedLayer(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	w.held[d.names.deleted(2)] = true
+	must(t, d.Remove(t.Context(), "a"))
+	d.reclaimer.stop()
+	if _, active := w.active[d.names.deleted(2)]; !active {
+		t.Fatalf("active %v: want the removed layer's device, which is in use", w.active)
+	}
+	w.took()
+	must(t, d.Adopt(t.Context()))
+	for _, call := range w.took() {
+		if strings.HasPrefix(call, "deactivate") {
+			t.Errorf("also %q, while the reclaimer may be at it", call)
+		}
+	}
+}
