@@ -112,9 +112,13 @@ vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper,
 
 .PHONY: take-over
 take-over: DISTRO = trixie
-take-over: RUN = ^TestAPowerCut|^TestDamageThat
-take-over: build ## Cut the power at every write of a take-over, in a VM; takes DISTRO, RUN, HOST=1
-	@$(vmtest) -tags dmtest,takeover -only '^internal/takeover$$' -timeout 2h
+take-over: RUN = ^TestAPowerCut|^TestDamageThat|adopt-powercut
+take-over: plugin old-docker ## Cut the power at every write of a take-over, in a VM; takes DISTRO, RUN, HOST=1
+	@$(vmtest) -tags dmtest,e2e,takeover -only '^(internal/takeover|test/e2e)$$' -timeout 2h
+
+.PHONY: privileges
+privileges: plugin ## Take each privilege from the managed plugin, which must be missed, in a VM
+	@$(vmtest) -distro trixie -only '^test/e2e$$' -run '^TestEveryPrivilege'
 
 .PHONY: conformance
 conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1

@@ -60,6 +60,7 @@ func (h *adoptHost) requireHalf(t *testing.T) {
 }
 
 //vm:once
+//vm:long
 func TestAdoptPowerCutBefore(t *testing.T) {
 	h := cutHost(t)
 	removeRoot(t, h.root)

@@ -45,8 +45,11 @@ func makePlan(ctx context.Context, e environment, f testFlags) (testPlan, error)
 	if err != nil {
 		return testPlan{}, err
 	}
-	if f.options.Run != "" {
+	switch {
+	case f.options.Run != "":
 		packages, scenarios = suite.Select(packages, scenarios, f.options.Run)
+	case f.options.Short:
+		packages, scenarios = suite.Short(packages, scenarios)
 	}
 	if len(packages) == 0 {
 		return testPlan{}, errors.New("no package with such tests")

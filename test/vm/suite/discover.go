@@ -27,13 +27,16 @@ type Package struct {
 	Tests []string // names of the test functions
 	Once  []string // those of Tests that the newest release is enough for
 	Last  []string // those of Tests that the oldest release is enough for
+	Long  []string // those of Tests that a short run leaves out
 }
 
-// The directives above a test whose outcome doesn't depend on the release: it
-// runs on the first of the releases only, or on the last.
+// The directives above a test: its outcome doesn't depend on the release, so it
+// runs on the first of them only, or on the last; it takes too long for each
+// change, so it runs when it is asked for.
 const (
 	once = "//vm:once"
 	last = "//vm:last"
+	long = "//vm:long"
 )
 
 // For returns the package as it is to run on a release that may be the first
@@ -131,8 +134,7 @@ func list(ctx context.Context, root string, tags []string) (map[string][]string,
 	return files, nil
 }
 
-// addTests names the tests in the given files, and those that not every release
-// is needed for.
+// addTests names the tests in the given files, and those with a directive.
 func (p *Package) addTests(files []string) error {
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution|parser.ParseComments)
@@ -150,6 +152,9 @@ func (p *Package) addTests(files []string) error {
 			}
 			if says(f.Doc, last) {
 				p.Last = append(p.Last, f.Name.Name)
+			}
+			if says(f.Doc, long) {
+				p.Long = append(p.Long, f.Name.Name)
 			}
 		}
 	}

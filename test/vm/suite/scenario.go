@@ -75,9 +75,21 @@ func (s Scenario) claim(p *Package) error {
 }
 
 // Once tells whether one release is enough for it: its first test says so.
-func (s Scenario) Once() bool {
+func (s Scenario) Once() bool { return s.firstIn(s.Package.Once) }
+
+func (s Scenario) firstIn(tests []string) bool {
 	first := regexp.MustCompile(s.Steps[0].Run) // claim has compiled it
-	return slices.ContainsFunc(s.Package.Once, first.MatchString)
+	return slices.ContainsFunc(tests, first.MatchString)
+}
+
+// Short leaves out the tests that say they are long, and the scenarios whose
+// first test does.
+func Short(packages []Package, scenarios []Scenario) ([]Package, []Scenario) {
+	for i := range packages {
+		p := &packages[i]
+		p.Tests = slices.DeleteFunc(slices.Clone(p.Tests), func(t string) bool { return slices.Contains(p.Long, t) })
+	}
+	return packages, slices.DeleteFunc(scenarios, func(s Scenario) bool { return s.firstIn(s.Package.Long) })
 }
 
 // Select leaves the tests that the pattern run matches, and the scenarios whose

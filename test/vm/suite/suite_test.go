@@ -73,6 +73,30 @@ func TestOneReleaseIsEnoughForTestsThatSaySo(t *testing.T) {
 	}
 }
 
+func TestAShortRunLeavesOutWhatSaysThatItIsLong(t *testing.T) {
+	root := writeTree(t, map[string]string{
+		"a/a.go":                "package a\n",
+		"a/k_test.go":           tagged + "//vm:long\nfunc TestCut(t *testing.T) {}\n\n//vm:long\nfunc TestAll(t *testing.T) {}\n\nfunc TestSome(t *testing.T) {}\n\nfunc TestSoon(t *testing.T) {}\n",
+		"a/long.scenario.json":  `[{"run": "^TestCut$"}]`,
+		"a/short.scenario.json": `[{"run": "^TestSoon$"}]`,
+	})
+	packages, err := Discover(t.Context(), root, []string{"dmtest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scenarios, err := Scenarios(packages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages, scenarios = Short(packages, scenarios)
+	if diff := cmp.Diff([]string{"TestSome"}, packages[0].Tests); diff != "" {
+		t.Error(diff)
+	}
+	if len(scenarios) != 1 || scenarios[0].Name != "a-short" {
+		t.Errorf("scenarios %+v", scenarios)
+	}
+}
+
 func TestJobRunsTheFoundTestsUnlessToldOtherwise(t *testing.T) {
 	p := Package{Name: "internal/dm", Tests: []string{"TestA", "TestB"}}
 	for run, want := range map[string]string{"": "-test.run=^(TestA|TestB)$", "TestX": "-test.run=TestX"} {
