@@ -20,6 +20,7 @@ func (h *adoptHost) installPlugin(t *testing.T) {
 // in the data-root.
 //
 //vm:last
+//vm:long
 func TestAdoptRemapped(t *testing.T) {
 	const remapped = "231072.231072"
 	shell(t, `echo nobody:231072:65536 >>/etc/subuid; echo nobody:231072:65536 >>/etc/subgid; echo nogroup:231072:65536 >>/etc/subgid`)

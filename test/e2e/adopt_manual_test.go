@@ -11,6 +11,7 @@ import (
 // TestManualTakeOver does what the page says on a host of the built-in driver.
 //
 //vm:once
+//vm:long
 func TestManualTakeOver(t *testing.T) {
 	takenOverByTheManual(t)
 }
