@@ -112,7 +112,7 @@ vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper,
 
 .PHONY: take-over
 take-over: DISTRO = trixie
-take-over: RUN = ^TestAPowerCut|^TestDamageThat|^TestAdopt|^TestManualTakeOver|adopt-powercut
+take-over: RUN = ^Test(APowerCut|DamageThat|Adopt|Move|ManualTakeOver)|adopt-powercut
 take-over: plugin old-docker ## Test the take-over whole, power cut at every write, in a VM; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -tags dmtest,e2e,takeover -only '^(internal/takeover|test/e2e)$$' -timeout 2h
 

@@ -16,6 +16,7 @@ import (
 // accepted; then its journal is replayed, and what was synced is there.
 //
 //vm:last
+//vm:long
 func TestAdoptBlockDevices(t *testing.T) {
 	expectKernel(t, `XFS .dm-[0-9]+.: (User initiated shutdown|Log I/O Error .* xfs_fs_goingdown)`)
 	t.Cleanup(func() { blankDisk(t, spareDisk) })

@@ -14,6 +14,7 @@ import (
 // says, what can't be taken over.
 //
 //vm:once
+//vm:long
 func TestMoveImagesFromOverlay2(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "moved")
 	old := startDockerd(t, dockerdConfig{Name: "move", Root: freshRoot(t, "move"), Driver: "overlay2"})
