@@ -210,6 +210,7 @@ func TestPain20AWrongBaseDeviceIsToldApart(t *testing.T) {
 	}
 	uuid := fmt.Sprint(set["BaseDeviceUUID"])
 	set["BaseDeviceUUID"] = "11111111-2222-3333-4444-555555555555"
+	delete(set, "checksum") // the file would be damaged, and made anew
 	wrong, err := json.Marshal(set)
 	if err != nil {
 		t.Fatal(err)
