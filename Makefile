@@ -116,10 +116,6 @@ take-over: RUN = ^Test(APowerCut|DamageThat|Adopt|Move|ManualTakeOver)|adopt-pow
 take-over: plugin old-docker ## Test the take-over whole, power cut at every write, in a VM; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -tags dmtest,e2e,takeover -only '^(internal/takeover|test/e2e)$$' -timeout 2h
 
-.PHONY: privileges
-privileges: plugin ## Take each privilege from the managed plugin, which must be missed, in a VM
-	@$(vmtest) -distro trixie -only '^test/e2e$$' -run '^TestEveryPrivilege'
-
 .PHONY: conformance
 conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1
 	@$(vmtest) -only '^test/conformance$$'

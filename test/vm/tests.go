@@ -41,7 +41,7 @@ func parseTestFlags(e environment, args []string) (testFlags, error) {
 	tags := flags.String("tags", "dmtest,e2e", "build tags that mark the tests")
 	race := flags.Bool("race", false, "compile with the race detector, several times slower")
 	short := flags.Bool("short", false, "leave out what asks for -short, as make test does")
-	timeout := flags.Duration("timeout", 45*time.Minute, "time each package's tests may take")
+	timeout := flags.Duration("timeout", 90*time.Minute, "time each package's tests may take, by the machine's clock, which runs fast where it is emulated on a busy host")
 	host := flags.Bool("host", false, "run on this machine, which must have device-mapper with thin provisioning, instead of a VM")
 	out := flags.String("out", filepath.Join(e.root, "build", "vm"), "folder for logs and artifacts")
 	atOnce := flags.Int("machines", max(1, runtime.NumCPU()/2), "how many machines run at once; tests of time suffer when they share a CPU")
