@@ -38,6 +38,11 @@ func Mount(ctx context.Context, device, dir string, t Type, o MountOptions) erro
 // MakeWritable turns the read-only mount on dir into a writable one and keeps
 // its other options. A mount with NoReplay is refused with ErrNoReplay: ext4
 // would run without its journal.
+//
+// A mount is writable where it and its filesystem both are, and a change of a
+// mount's flag does not reach its copies in other namespaces: dockerd has one of
+// every mount of the managed plugin. So a writable mount of the same is put on
+// top, which does propagate.
 func MakeWritable(ctx context.Context, dir string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -59,28 +64,47 @@ func MakeWritable(ctx context.Context, dir string) error {
 	if err := unix.Mount("", dir, "", flags|unix.MS_REMOUNT, ""); err != nil {
 		return &MountError{Op: "remount", Device: m.Source, Dir: dir, Err: err, Kernel: log.last(m.Source, Type(m.FSType))}
 	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		return &MountError{Op: "bind", Device: m.Source, Dir: dir, Err: err}
+	}
 	return nil
 }
 
-// Unmount unmounts what is on dir. When it is in use for longer than a moment
+// Unmount unmounts all that is on dir. When it is in use for longer than a moment
 // it is detached instead: gone from dir, but the device stays busy until the
 // last user leaves. Nothing mounted, or no such directory, is a success.
 func Unmount(ctx context.Context, dir string) (detached bool, err error) {
+	for range maxStacked {
+		var lazy bool
+		lazy, err = unmountTop(ctx, dir)
+		detached = detached || lazy
+		if err != nil {
+			break
+		}
+	}
+	return detached, unmountError(dir, err)
+}
+
+// maxStacked bounds how many mounts on one directory are taken away, with the
+// last try, that finds nothing: MakeWritable makes them two.
+const maxStacked = 16
+
+func unmountTop(ctx context.Context, dir string) (detached bool, err error) {
 	for attempt := range busyAttempts {
 		err = unix.Unmount(dir, unix.UMOUNT_NOFOLLOW)
 		if !errors.Is(err, unix.EBUSY) {
-			return false, unmountError(dir, err)
+			return false, err
 		}
 		if attempt == busyAttempts-1 {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return false, unmountError(dir, context.Cause(ctx))
+			return false, context.Cause(ctx)
 		case <-time.After(busyPause):
 		}
 	}
-	err = unmountError(dir, unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW))
+	err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
 	return err == nil, err
 }
 

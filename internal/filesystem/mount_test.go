@@ -68,6 +68,43 @@ func TestReadOnlyMountCanBeMadeWritable(t *testing.T) {
 	}
 }
 
+// dockerd sees the managed plugin's mounts by propagation: a Get of a layer that
+// a Diff has mounted for reading must be writable there too.
+func TestACopyInAnotherPlaceBecomesWritableToo(t *testing.T) {
+	device := formatted(t, Ext4, 64*mib)
+	plugin, docker := t.TempDir(), t.TempDir()
+	bind(t, plugin, plugin, unix.MS_BIND)
+	bind(t, "", plugin, unix.MS_SHARED)
+	bind(t, plugin, docker, unix.MS_BIND)
+	dir, seen := filepath.Join(plugin, "layer"), filepath.Join(docker, "layer")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Mount(t.Context(), device, dir, Ext4, MountOptions{ReadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	if err := MakeWritable(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(seen, "file"), "x")
+	if _, err := Unmount(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if left := append(mountLine(t, dir), mountLine(t, seen)...); len(left) > 0 {
+		t.Errorf("still mounted: %v", left)
+	}
+}
+
+func bind(t *testing.T, source, dir string, flags uintptr) {
+	t.Helper()
+	if err := unix.Mount(source, dir, "", flags, ""); err != nil {
+		t.Fatal(err)
+	}
+	if flags&unix.MS_BIND != 0 {
+		t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	}
+}
+
 // ext4 would otherwise go on without a journal.
 func TestMountWithoutReplayStaysReadOnly(t *testing.T) {
 	for _, kind := range types {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -84,9 +85,9 @@ func TestAnErrorAtAnyStepLeavesAConsistentStore(t *testing.T) {
 		w := newWorld(t)
 		d := w.mustStart(t)
 		create(t, d, "a", "")
-		count := 0
+		var count atomic.Int64 // the reclaimer's steps count too
 		w.before = func(string) error {
-			if count++; count == n {
+			if count.Add(1) == int64(n) {
 				return unix.EIO
 			}
 			return nil

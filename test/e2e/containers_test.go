@@ -26,7 +26,23 @@ func runContainers(t *testing.T, s *stack) {
 		"log": "file 644 written\nmore", "copied": "file 640 from outside", "odd/moved": "file 644 o",
 		"odd/owned": "absent", "odd/setuid": "absent", "new": "dir 755 big",
 	})
+	aLayerThatWasReadIsWritable(t, s)
 	s.run(t, "rm", "-f", "worker")
+}
+
+// aLayerThatWasReadIsWritable: docker diff mounts a stopped container's layer
+// for reading, and the mount outlives it for a moment. docker cp is to find it
+// writable, in dockerd's namespace too.
+func aLayerThatWasReadIsWritable(t *testing.T, s *stack) {
+	t.Helper()
+	s.run(t, "kill", "worker")
+	s.run(t, "wait", "worker")
+	file := filepath.Join(t.TempDir(), "late")
+	if err := os.WriteFile(file, []byte("x"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, "diff", "worker")
+	s.run(t, "cp", file, "worker:/late")
 }
 
 func copyInAndOut(t *testing.T, s *stack) {
