@@ -451,7 +451,7 @@ func TestOnlyTheReclaimerDeactivatesARemovedLayer(t *testing.T) {
 	d := w.mustStart(t)
 	create(t, d, "a", "")
 	get(t, d, "a")
-	w.held[d.names.deleted(2)] = true
+	w.held[d.names.device("a")] = true
 	must(t, d.Remove(t.Context(), "a"))
 	d.reclaimer.stop()
 	if _, active := w.active[d.names.deleted(2)]; !active {
