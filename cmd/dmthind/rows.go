@@ -86,9 +86,11 @@ func (d *driver) Status(ctx context.Context) ([][2]string, error) {
 		{"Deferred Deletion Enabled", strconv.FormatBool(i.deferred.deletion)},
 		{"Deferred Deleted Device Count", strconv.Itoa(sum.WaitingDeletions)},
 	}
+	silent := sum.Pool.BlockSize == 0 // its figures are not known, which the problems say
 	rows = slices.DeleteFunc(rows, func(row [2]string) bool {
 		// dockerd warns of loop devices wherever it sees such a line.
-		return strings.HasSuffix(row[0], "loop file") && row[1] == ""
+		return strings.HasSuffix(row[0], "loop file") && row[1] == "" ||
+			silent && (row[0] == "Pool Blocksize" || strings.Contains(row[0], "Space"))
 	})
 	if library, err := dm.LibraryVersion(); err == nil {
 		rows = append(rows, [2]string{"Library Version", library})

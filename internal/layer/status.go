@@ -203,7 +203,11 @@ func (s *Store) count(ctx context.Context, sum *Summary) error {
 	if err != nil {
 		return err
 	}
-	sum.Mounted, sum.Active = max(0, len(mounts)-s.idler.count()), len(active)
+	dirs := map[string]bool{} // a mount made writable is two on one directory
+	for _, m := range mounts {
+		dirs[m.Dir] = true
+	}
+	sum.Mounted, sum.Active = max(0, len(dirs)-s.idler.count()), len(active)
 	return nil
 }
 
