@@ -221,5 +221,16 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 	if err != nil {
 		return err
 	}
+	unlock, err := s.locks.lock(ctx, discards)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	return s.sys.Devices.Discard(ctx, device, thin.Size)
 }
+
+// discards is a lock that no layer's ID can name. One device is discarded at a
+// time: dm-thin holds a reference to each block while its discard is under way,
+// so of two devices that share a block each would find it shared, and neither
+// pass the discard down.
+const discards = ".discards"

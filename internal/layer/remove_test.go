@@ -179,6 +179,27 @@ func TestRemoveDoesNotWaitForOtherLayers(t *testing.T) {
 	must(t, <-done)
 }
 
+// Blocks that both share would stay allocated below the pool.
+func TestRemovedLayersAreDiscardedOneAtATime(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	for _, id := range []string{"a", "b", "c"} {
+		create(t, d, id, "")
+	}
+	arrived, let := w.stuck(t, "discard")
+	for _, id := range []string{"a", "b", "c"} {
+		must(t, d.Remove(t.Context(), id))
+	}
+	<-arrived
+	select {
+	case <-arrived:
+		t.Error("a second device is discarded while the first still is")
+	case <-time.After(100 * time.Millisecond):
+	}
+	let()
+	d.settled(t)
+}
+
 func TestAStopDuringADiscardLeavesTheDeletionToTheNextStart(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)
