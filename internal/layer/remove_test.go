@@ -186,10 +186,13 @@ func TestRemovedLayersAreDiscardedOneAtATime(t *testing.T) {
 	for _, id := range []string{"a", "b", "c"} {
 		create(t, d, id, "")
 	}
-	arrived, let := w.stuck(t, "discard")
+	d.reclaimer.stop()
 	for _, id := range []string{"a", "b", "c"} {
 		must(t, d.Remove(t.Context(), id))
 	}
+	d.kill()
+	arrived, let := w.stuck(t, "discard")
+	d = w.mustStart(t)
 	<-arrived
 	select {
 	case <-arrived:
