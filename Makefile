@@ -22,6 +22,9 @@ UNITDIR ?= /etc/systemd/system
 DISTRO ?= trixie,bookworm
 ONLY   ?=
 RUN    ?=
+# LONG=1 also runs what takes too long for each change.
+LONG   ?=
+long = -tags dmtest,e2e,takeover -timeout 2h
 # An emulated machine keeps about one CPU busy, so two releases side by side take little longer than one.
 MACHINES ?= 2
 vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' -machines $(MACHINES) $(if $(HOST),-host)
@@ -107,8 +110,12 @@ crash: crash-build ## Replay power cuts, fail the daemon in its work, plant faul
 	@scripts/crash '$(RUN)'
 
 .PHONY: vm-test
-vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, HOST=1
-	@$(vmtest) -only '$(ONLY)' -short
+vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1
+	@$(vmtest) -only '$(ONLY)' $(if $(LONG),$(long),-short)
+
+.PHONY: test-long
+test-long: LONG = 1
+test-long: vm-test crash ## Before a release: all tests in VMs, those that make test leaves out too (hours)
 
 .PHONY: take-over
 take-over: DISTRO = trixie

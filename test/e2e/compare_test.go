@@ -21,6 +21,7 @@ type comparison struct {
 // two drivers apart. The subtests build on each other.
 //
 //vm:once
+//vm:long
 func TestImagesAreThoseOfOverlay2(t *testing.T) {
 	before := kernelObjects(t)
 	dmthin, s := dmthinSide(t)

@@ -129,6 +129,7 @@ func TestASignedDiskIsRefusedAndLeftAlone(t *testing.T) {
 // nor its daemons.
 //
 //vm:once
+//vm:long
 func TestManagedPluginOnDirectLVM(t *testing.T) {
 	before := kernelObjects(t)
 	registry(t)

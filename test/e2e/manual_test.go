@@ -11,6 +11,7 @@ import (
 // operator would need them.
 
 //vm:once
+//vm:long
 func TestManualLoopLVM(t *testing.T) {
 	h := newManualHost(t)
 	h.follow(t, "configure-loop-lvm", "")
@@ -23,6 +24,7 @@ func TestManualLoopLVM(t *testing.T) {
 }
 
 //vm:once
+//vm:long
 func TestManualDirectLVM(t *testing.T) {
 	h := newManualHost(t)
 	h.follow(t, "configure-direct-lvm", "One disk, set up by dmthin")
@@ -41,6 +43,7 @@ func TestManualDirectLVM(t *testing.T) {
 // A new operator's two disks, and the steps of Docker's own manual.
 //
 //vm:once
+//vm:long
 func TestManualOtherWaysToDirectLVM(t *testing.T) {
 	h := newManualHost(t)
 	h.follow(t, "configure-direct-lvm", "Any number of disks")

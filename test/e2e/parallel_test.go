@@ -18,6 +18,7 @@ import (
 )
 
 //vm:once
+//vm:long
 func TestManyContainersAndTheirSizes(t *testing.T) {
 	before := kernelObjects(t)
 	s := hostStack(t, "sizes", "dm.basesize=256M")

@@ -60,6 +60,7 @@ func whenSeen(t *testing.T, what string, seen func() bool) {
 }
 
 //vm:once
+//vm:long
 func TestDirectCutDuringSetUp(t *testing.T) {
 	d := directCut(t, "cut-direct", directCutOptions...)
 	go func() { _ = d.init() }() // the power ends it
@@ -70,6 +71,7 @@ func TestDirectCutDuringSetUp(t *testing.T) {
 }
 
 //vm:once
+//vm:long
 func TestDirectCutDuringExtension(t *testing.T) {
 	d := directCut(t, "cut-direct", directCutOptions...)
 	d.mustInit(t)
@@ -84,6 +86,7 @@ func TestDirectCutDuringExtension(t *testing.T) {
 }
 
 //vm:once
+//vm:long
 func TestDirectCutDuringResize(t *testing.T) {
 	d := directCut(t, "cut-direct", directCutOptions...)
 	d.mustInit(t)
@@ -107,6 +110,7 @@ func TestDirectCutDuringResize(t *testing.T) {
 }
 
 //vm:once
+//vm:long
 func TestDirectCutAfterwards(t *testing.T) {
 	d := directCut(t, "cut-loop", "dm.loopdatasize=2G", "dm.loopmetadatasize=64M")
 	d.mustInit(t)
