@@ -128,11 +128,11 @@ conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; t
 	@$(vmtest) -only '^test/conformance$$'
 
 .PHONY: bench
-bench: build ## Measure dmthin beside Docker's devicemapper driver and overlay2, in a VM; takes RUN, FLAGS
+bench: build old-docker ## Measure dmthin beside Docker's devicemapper driver and overlay2, in a VM; takes RUN, FLAGS
 	@scripts/bench $(if $(RUN),-only '$(RUN)') $(FLAGS)
 
 .PHONY: bench-quick
-bench-quick: build ## The same, on loop-lvm only, smaller and coarser; takes RUN
+bench-quick: build ## The same in five minutes, smaller and coarser; takes RUN
 	@scripts/bench -scale quick $(if $(RUN),-only '$(RUN)') $(FLAGS)
 
 .PHONY: dockerfile

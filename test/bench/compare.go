@@ -10,7 +10,8 @@ type comparison struct {
 	less float64
 	// faster is how many times faster than the built-in driver, round by round.
 	faster float64
-	// of is less as a multiple of overlay2's, round by round.
+	// of is less as a multiple of overlay2's, or of the figure of dmthin's own
+	// that the goal names, round by round.
 	of float64
 }
 
@@ -20,6 +21,8 @@ type trio struct{ title, own, builtin, overlay string }
 var trios = []trio{
 	{"On loop-lvm", dmthinLoop, builtinLoop, overlay},
 	{"On direct-lvm", dmthinDirect, builtinDirect, overlay},
+	{"In Docker 26.1", dmthinNew, "", overlayNew},
+	{"In Docker 20.10", dmthinOld, builtinOld, ""},
 }
 
 // compare returns false where dmthin was not measured.
@@ -35,7 +38,10 @@ func compare(r *Results, f figure, of trio) (c comparison, ok bool) {
 	c.less = max(c.own-trip, 0)
 	c.faster = pairedRatio(peer, mine, 0)
 	c.of = 1 / positive(pairedRatio(over, mine, trip))
-	if len(over) == 0 {
+	if f.ofFigure != "" {
+		c.of = c.own / positive(median(r.samples(f.ofFigure, own)))
+	}
+	if len(over) == 0 && f.ofFigure == "" {
 		c.of = 0
 	}
 	return c, true
@@ -89,7 +95,7 @@ func (c comparison) verdict() string {
 
 // againstBuiltin and againstOverlay are cells: what was reached, and the goal.
 func (c comparison) againstBuiltin() string {
-	if c.builtin == 0 {
+	if c.builtin == 0 || c.unit == asRatio {
 		return ""
 	}
 	return fmt.Sprintf("%.3g×%s", c.faster, goal("≥", c.figure.faster))

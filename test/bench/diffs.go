@@ -28,6 +28,14 @@ func diffThousand(_ context.Context, b *bench, s *subject) error {
 	return b.diffOf(s, image, b.scale.Tree, 1000, false, "", figDiff1000)
 }
 
+func diffHuge(_ context.Context, b *bench, s *subject) error {
+	image, err := s.image("huge", tree(b.scale.Huge))
+	if err != nil {
+		return err
+	}
+	return b.diffOf(s, image, b.scale.Huge, 10, false, figHugeChanges, figHugeDiff)
+}
+
 // diffOf records Changes, where its figure is named, and Diff, each of a layer
 // of its own, so that neither answers from what the other found.
 func (b *bench) diffOf(s *subject, image string, files, changed int, cold bool, changes, diff string) error {
@@ -89,3 +97,33 @@ func readDiff(s *subject, id, parent string) error {
 }
 
 func dropCaches() error { return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0) }
+
+// diffWhole is the tar of all of a layer, as for docker save.
+func diffWhole(_ context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(s)
+	if err != nil {
+		return err
+	}
+	t, err := timed(func() error { return readDiff(s, image, "") })
+	if err == nil {
+		b.record(figDiffAll, t)
+	}
+	return err
+}
+
+// applyLayer unpacks a layer, as for docker pull.
+func applyLayer(_ context.Context, b *bench, s *subject) error {
+	id := s.newID()
+	if err := s.Create(id, "", nil); err != nil {
+		return err
+	}
+	t, err := timed(func() error {
+		_, err := s.ApplyDiff(id, "", tree(b.scale.Apply)())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	b.record(figApply, t)
+	return s.Remove(id)
+}

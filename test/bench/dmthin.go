@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,18 +32,25 @@ func newDmthin(name, program, home string, options ...string) *subject {
 			}
 			return dial(d.socket(), home, options)
 		},
-		stop: d.stop,
+		stop:   d.stop,
+		memory: d.memory,
 	}
 }
 
 // daemon is a dmthind that keeps everything below home.
 type daemon struct {
 	program, home string
+	listenAt      string // empty: in home
 	cmd           *exec.Cmd
 	exited        chan error
 }
 
-func (d *daemon) socket() string { return filepath.Join(d.home, "plugin.sock") }
+func (d *daemon) socket() string {
+	if d.listenAt != "" {
+		return d.listenAt
+	}
+	return filepath.Join(d.home, "plugin.sock")
+}
 
 // start returns once the daemon listens.
 func (d *daemon) start(ctx context.Context) error {
@@ -59,12 +67,13 @@ func (d *daemon) start(ctx context.Context) error {
 		"--state", filepath.Join(d.home, "state"),
 		"--init-record", filepath.Join(d.home, "init.json"),
 		"--admin-socket", filepath.Join(d.home, "admin.sock"))
+	d.cmd.Env = append(os.Environ(), "GODEBUG=") // that is for Docker's driver
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		return err
 	}
 	d.exited = make(chan error, 1)
-	go func() { d.exited <- d.cmd.Wait() }()
+	go func() { d.exited <- d.cmd.Wait(); close(d.exited) }()
 	return d.listening(ctx)
 }
 
@@ -98,4 +107,18 @@ func (d *daemon) stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return errors.Join(errors.New("dmthind runs on after SIGTERM"), d.cmd.Process.Kill())
 	}
+}
+
+func (d *daemon) memory() (int64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	_, after, found := strings.Cut(string(status), "VmRSS:")
+	if !found {
+		return 0, errors.New("no VmRSS in the daemon's status")
+	}
+	var kib int64
+	_, err = fmt.Sscanf(strings.TrimSpace(after), "%d kB", &kib)
+	return kib << 10, err
 }

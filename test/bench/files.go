@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -73,6 +74,36 @@ func addDirs(t *tar.Writer, dir string, done map[string]bool) error {
 	}
 	done[dir] = true
 	return t.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o755, ModTime: madeAt})
+}
+
+const bigName = "var/lib/big"
+
+// bigFile streams a tar of one file without holes.
+func bigFile(size int64) func() io.Reader {
+	return func() io.Reader {
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(writeBig(w, size)) }()
+		return r
+	}
+}
+
+func writeBig(w io.Writer, size int64) error {
+	t := tar.NewWriter(w)
+	if err := addDirs(t, filepath.Dir(bigName), map[string]bool{}); err != nil {
+		return err
+	}
+	if err := t.WriteHeader(&tar.Header{Name: bigName, Mode: 0o644, Size: size, ModTime: madeAt}); err != nil {
+		return err
+	}
+	block := bytes.Repeat([]byte("dmthin bench\n"), 1<<16)
+	for size > 0 {
+		n, err := t.Write(block[:min(size, int64(len(block)))])
+		if err != nil {
+			return err
+		}
+		size -= int64(n)
+	}
+	return t.Close()
 }
 
 // changeFiles appends to so many of a tree's files, evenly spread.

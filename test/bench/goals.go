@@ -2,24 +2,54 @@ package main
 
 // The figures' names.
 const (
-	figRoundTrip   = "empty call"
-	figRoundTrip16 = "empty call, at once"
-	figCreate      = "Create a child layer"
-	figGetPut      = "Get + Put"
-	figGetPutAgain = "Get + Put of the same layer again"
-	figGetPut16    = "Get + Put, at once"
-	figRemove      = "Remove"
-	figReclaim     = "Remove, until the blocks are back"
-	figChanges     = "Changes, 10 changed"
-	figDiff        = "Diff, 10 changed"
-	figChangesCold = "Changes, 10 changed, nothing cached"
-	figDiffCold    = "Diff, 10 changed, nothing cached"
-	figDiff1000    = "Diff, 1,000 changed"
+	figRoundTrip       = "empty call"
+	figRoundTrip16     = "empty call, at once"
+	figCreate          = "Create a child layer"
+	figGetPut          = "Get + Put"
+	figGetPutAgain     = "Get + Put of the same layer again"
+	figGetPut16        = "Get + Put, at once"
+	figRemove          = "Remove"
+	figReclaim         = "Remove, until the blocks are back"
+	figApply           = "ApplyDiff"
+	figChanges         = "Changes, 10 changed"
+	figDiff            = "Diff, 10 changed"
+	figChangesCold     = "Changes, 10 changed, nothing cached"
+	figDiffCold        = "Diff, 10 changed, nothing cached"
+	figHugeChanges     = "Changes, 10 changed of the huge image"
+	figHugeDiff        = "Diff, 10 changed of the huge image"
+	figDiff1000        = "Diff, 1,000 changed"
+	figDiffAll         = "Diff of a whole layer"
+	figFirstWrite      = "first write into a big file of the parent"
+	figStart           = "start with many layers"
+	figMemory          = "resident memory with many layers"
+	figCreateFlat      = "Create, last layers to first"
+	figGetFlat         = "Get + Put, last layers to first"
+	figRemoveFlat      = "Remove, last layers to first"
+	figAlone           = "Exists, Get and Put of a mounted layer"
+	figStallCreate     = stallPrefix + "created"
+	figStallGrow       = stallPrefix + "created and grown"
+	figStallDiff       = stallPrefix + "compared"
+	figStallRemove     = stallPrefix + "removed"
+	figLoad            = "docker load"
+	figRun             = "docker run to exit"
+	figCommit          = "docker commit, 10 changed"
+	figRemoveContainer = "docker rm"
+	figBuild           = "docker build"
+	figFloorCreate     = floorPrefix + "create_snap and set_transaction_id"
+	figFloorMount      = floorPrefix + "activate, mount, unmount, deactivate"
+	figFloorDelete     = floorPrefix + "delete"
 )
+
+// stallPrefix is for the 99th percentile less what the calls take alone.
+const stallPrefix = "the same, longer while layers are "
+
+// floorPrefix marks what the kernel alone takes.
+const floorPrefix = "floor: "
 
 // figure says what a name's samples mean.
 type figure struct {
 	name string
+	unit unit
 	// calls is how many round trips over the socket the figure contains.
 	calls int
 	// atOnce: the round trips overlap.
@@ -30,7 +60,17 @@ type figure struct {
 	within float64
 	// below is a goal of dmthin's own.
 	below float64
+	// ofFigure is the figure that within relates to, where that is dmthin's own.
+	ofFigure string
 }
+
+type unit int
+
+const (
+	inSeconds unit = iota
+	inBytes
+	asRatio
+)
 
 // asFast leaves room for noise.
 const asFast = 1.05
@@ -45,9 +85,32 @@ var figures = []figure{
 	{name: figGetPut16, calls: 2, atOnce: true, faster: 40, within: 2.5},
 	{name: figRemove, calls: 1, faster: 40, within: 2},
 	{name: figReclaim, below: 5},
+	{name: figApply, calls: 1, faster: 1.3, within: 1 / 1.2},
 	{name: figChanges, calls: 1, faster: 60, within: 2},
 	{name: figDiff, calls: 1, faster: 60, within: 2},
 	{name: figChangesCold, calls: 1},
 	{name: figDiffCold, calls: 1},
+	{name: figHugeChanges, calls: 1, within: 2, ofFigure: figChanges},
+	{name: figHugeDiff, calls: 1, within: 2, ofFigure: figDiff},
 	{name: figDiff1000, calls: 1, faster: 6, within: asFast},
+	{name: figDiffAll, calls: 1, faster: 2, within: 1 / 1.5},
+	{name: figFirstWrite, faster: 1 / asFast, within: 1.0 / 100},
+	{name: figStart, faster: 10},
+	{name: figMemory, unit: inBytes, below: 64 << 20},
+	{name: figCreateFlat, unit: asRatio, below: 1.2},
+	{name: figGetFlat, unit: asRatio, below: 1.2},
+	{name: figRemoveFlat, unit: asRatio, below: 1.2},
+	{name: figAlone, calls: 3},
+	{name: figStallCreate, below: 5e-3},
+	{name: figStallGrow, below: 5e-3},
+	{name: figStallDiff, below: 5e-3},
+	{name: figStallRemove, below: 5e-3},
+	{name: figLoad},
+	{name: figRun, faster: 1.5, within: 1.1},
+	{name: figCommit},
+	{name: figRemoveContainer},
+	{name: figBuild, faster: 5, within: 1.2},
+	{name: figFloorCreate},
+	{name: figFloorMount},
+	{name: figFloorDelete},
 }

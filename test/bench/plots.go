@@ -69,7 +69,7 @@ func dots(r *Results, path, title string, subjects []string) error {
 func plotted(r *Results, subject string) []string {
 	var rows []string
 	for _, f := range figures {
-		if len(r.samples(f.name, subject)) > 0 {
+		if f.unit == inSeconds && len(r.samples(f.name, subject)) > 0 {
 			rows = append(rows, f.name)
 		}
 	}

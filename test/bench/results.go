@@ -13,6 +13,10 @@ type Results struct {
 	Where  Where    `json:"where"`
 	Scale  Scale    `json:"scale"`
 	Series []Series `json:"series"`
+	// Failures are what could not be measured, and why.
+	Failures []string `json:"failures,omitempty"`
+
+	path string // where they are written
 }
 
 // Where tells the machine, since times mean nothing without it.
@@ -25,8 +29,8 @@ type Where struct {
 	Date   string `json:"date"`
 }
 
-// Series is one figure of one subject: a sample a round, in
-// seconds. Samples of one round were taken after each other,
+// Series is one figure of one subject: a sample a round, in seconds, bytes or
+// whatever the figure counts. Samples of one round were taken after each other,
 // so that ratios are taken round by round.
 type Series struct {
 	Figure  string    `json:"figure"`
@@ -55,12 +59,12 @@ func (r *Results) samples(figure, subject string) []float64 {
 	return nil
 }
 
-func (r *Results) write(path string) error {
+func (r *Results) write() error {
 	data, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o644)
+	return os.WriteFile(r.path, append(data, '\n'), 0o644)
 }
 
 func readResults(path string) (*Results, error) {
@@ -80,4 +84,10 @@ func median(samples []float64) float64 {
 	}
 	sorted := slices.Sorted(slices.Values(samples))
 	return sorted[(len(sorted)-1)/2]
+}
+
+// quantile is the smallest sample that at least q of all don't exceed.
+func quantile(samples []float64, q float64) float64 {
+	sorted := slices.Sorted(slices.Values(samples))
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }

@@ -27,6 +27,8 @@ type subject struct {
 	start func(context.Context) (graphdriver.Driver, error)
 	// stop ends what start began.
 	stop func(context.Context) error
+	// memory is what the driver's own process occupies, in bytes; nil where it has none.
+	memory func() (int64, error)
 
 	layers map[string]bool // that later workloads use again
 	serial int

@@ -16,11 +16,20 @@ func markdown(r *Results) string {
 			fmt.Fprintf(&b, "\n### %s\n\n%s", t.title, rows)
 		}
 	}
+	if len(r.Failures) > 0 {
+		fmt.Fprintf(&b, "\n### What failed\n\n- %s\n", strings.Join(r.Failures, "\n- "))
+	}
+	if rows := floors(r); rows != "" {
+		fmt.Fprintf(&b, "\n### What the kernel alone takes\n\n%s", rows)
+	}
 	return b.String()
 }
 
 func (s Scale) explain() string {
-	return fmt.Sprintf("%d rounds (%d of the slow ones); the image has %d files; %d calls at once.", s.Rounds, s.SlowRounds, s.Tree, s.AtOnce)
+	return fmt.Sprintf("%d rounds (%d of the slow ones); the image has %d files, the applied layer %d, the huge image %d; "+
+		"the big file is %d MiB; many layers are %d, first and last %d of each; %d calls at once. "+
+		"With dockerd the image has %d files, and the build %d steps.",
+		s.Rounds, s.SlowRounds, s.Tree, s.Apply, s.Huge, s.Big>>20, s.Many, s.Probe, s.AtOnce, s.ImageTree, s.Steps)
 }
 
 const tableHead = `| | dmthin | less the round trips | devicemapper | faster (goal) | overlay2 | of its time (goal) | goal |
@@ -31,15 +40,15 @@ func table(r *Results, of trio) string {
 	var b strings.Builder
 	for _, f := range figures {
 		c, ok := compare(r, f, of)
-		if !ok {
+		if !ok || strings.HasPrefix(f.name, floorPrefix) {
 			continue
 		}
 		less := ""
 		if f.calls > 0 {
-			less = milliseconds(c.less)
+			less = f.unit.format(c.less)
 		}
-		fmt.Fprintf(&b, "| %s%s | %s | %s | %s | %s | %s | %s | %s |\n", f.name, f.limit(), milliseconds(c.own), less,
-			milliseconds(c.builtin), c.againstBuiltin(), milliseconds(c.overlay), c.againstOverlay(), c.verdict())
+		fmt.Fprintf(&b, "| %s%s | %s | %s | %s | %s | %s | %s | %s |\n", f.name, f.limit(), f.unit.format(c.own), less,
+			f.unit.format(c.builtin), c.againstBuiltin(), f.unit.format(c.overlay), c.againstOverlay(), c.verdict())
 	}
 	if b.Len() == 0 {
 		return ""
@@ -49,21 +58,43 @@ func table(r *Results, of trio) string {
 
 // limit is the goal that relates to nobody else.
 func (f figure) limit() string {
-	if f.below == 0 {
-		return ""
+	switch {
+	case f.below > 0:
+		return fmt.Sprintf(" (goal: at most %s)", f.unit.format(f.below))
+	case f.ofFigure != "":
+		return fmt.Sprintf(" (goal: at most %.3g times that of %d)", f.within, fullScale.Tree)
 	}
-	return fmt.Sprintf(" (goal: at most %s)", milliseconds(f.below))
+	return ""
 }
 
-// milliseconds leaves out what was not measured.
-func milliseconds(seconds float64) string {
-	switch {
-	case seconds == 0:
-		return ""
-	case seconds < 1e-3:
-		return fmt.Sprintf("%.3f ms", seconds*1e3)
-	case seconds < 10:
-		return fmt.Sprintf("%.3g ms", seconds*1e3)
+// floors are the kernel's own times.
+func floors(r *Results) string {
+	var b strings.Builder
+	for _, f := range figures {
+		samples := r.samples(f.name, dmthinLoop)
+		if name, is := strings.CutPrefix(f.name, floorPrefix); is && len(samples) > 0 {
+			fmt.Fprintf(&b, "| %s | %s |\n", name, f.unit.format(median(samples)))
+		}
 	}
-	return fmt.Sprintf("%.1f s", seconds)
+	if b.Len() == 0 {
+		return ""
+	}
+	return "| ioctls and system calls of | |\n|---|--:|\n" + b.String()
+}
+
+// format leaves out what was not measured.
+func (u unit) format(v float64) string {
+	switch {
+	case v == 0:
+		return ""
+	case u == inBytes:
+		return fmt.Sprintf("%.1f MiB", v/(1<<20))
+	case u == asRatio:
+		return fmt.Sprintf("%.2f×", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f s", v)
+	case v < 1e-3:
+		return fmt.Sprintf("%.3f ms", v*1e3)
+	}
+	return fmt.Sprintf("%.3g ms", v*1e3)
 }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// The engines' names, also in results. Docker 26.1 is the machine's own; 20.10
+// still has the devicemapper driver.
+const (
+	dmthinNew  = "dmthin, Docker 26.1"
+	overlayNew = "overlay2, Docker 26.1"
+	dmthinOld  = "dmthin, Docker 20.10"
+	builtinOld = "devicemapper, Docker 20.10"
+)
+
+const engineTimeout = 3 * time.Minute // to its first answer
+
+// engine is a dockerd on a storage driver.
+type engine struct {
+	name, driver, home string
+	programs           string  // folder of its programs; empty for the machine's
+	storage            *daemon // dmthind, where that is the driver
+
+	cmd    *exec.Cmd
+	exited chan error
+	failed bool
+}
+
+// newEngines has two dmthins, one for each Docker: drivers are named after
+// their sockets, which all lie in one folder.
+func newEngines(program, dir, oldDocker string) []*engine {
+	dmthin := func(name, driver, programs string) *engine {
+		home := filepath.Join(dir, "engine-"+driver)
+		return &engine{name: name, driver: driver, home: home, programs: programs, storage: &daemon{
+			program: program, home: filepath.Join(home, "dmthind"), listenAt: "/run/docker/plugins/" + driver + ".sock",
+		}}
+	}
+	return []*engine{
+		dmthin(dmthinNew, "dmthin", ""),
+		{name: overlayNew, driver: "overlay2", home: filepath.Join(dir, "engine-overlay2")},
+		dmthin(dmthinOld, "dmthinold", oldDocker),
+		{name: builtinOld, driver: "devicemapper", home: filepath.Join(dir, "engine-devicemapper"), programs: oldDocker},
+	}
+}
+
+func (e *engine) socket() string { return filepath.Join(e.home, "docker.sock") }
+
+func (e *engine) start(ctx context.Context) error {
+	if err := os.MkdirAll(e.home, 0o711); err != nil {
+		return err
+	}
+	if e.storage != nil {
+		if err := os.MkdirAll(filepath.Dir(e.storage.socket()), 0o755); err != nil {
+			return err
+		}
+		if err := e.storage.start(ctx); err != nil {
+			return err
+		}
+	}
+	log, err := os.Create(filepath.Join(e.home, "dockerd.log"))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // dockerd has its own
+	// It is stopped by a signal, not by the end of the context: containers must go first.
+	e.cmd = exec.Command(filepath.Join(e.programs, "dockerd"), "--experimental", "--storage-driver="+e.driver,
+		"--iptables=false", "--bridge=none", "--host=unix://"+e.socket(), "--data-root="+filepath.Join(e.home, "root"),
+		"--exec-root="+filepath.Join(e.home, "exec"), "--pidfile="+filepath.Join(e.home, "docker.pid"))
+	e.cmd.Env = append(os.Environ(), "GODEBUG=")
+	if e.programs != "" { // containerd and runc are found by the path
+		e.cmd.Env = append(e.cmd.Env, "PATH="+e.programs+":"+os.Getenv("PATH"))
+	}
+	e.cmd.Stdout, e.cmd.Stderr = log, log
+	if err := e.cmd.Start(); err != nil {
+		return err
+	}
+	e.exited = make(chan error, 1)
+	go func() { e.exited <- e.cmd.Wait(); close(e.exited) }()
+	return e.answers(ctx)
+}
+
+func (e *engine) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
+	defer cancel()
+	for {
+		_, err := e.docker(ctx, "version")
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-e.exited:
+			return fmt.Errorf("dockerd ended, see %s/dockerd.log", e.home)
+		case <-ctx.Done():
+			return err
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends dockerd before the storage below it.
+func (e *engine) stop(ctx context.Context) error {
+	var err error
+	if e.exited != nil {
+		if err = e.cmd.Process.Signal(syscall.SIGTERM); err == nil {
+			err = <-e.exited
+		}
+	}
+	if e.storage != nil && e.storage.exited != nil {
+		err = errors.Join(err, e.storage.stop(ctx))
+	}
+	return err
+}
+
+// docker runs the command; the classic builder is the one that both releases have.
+func (e *engine) docker(ctx context.Context, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	cmd.Env = append(os.Environ(), "DOCKER_HOST=unix://"+e.socket(), "DOCKER_BUILDKIT=0", "HOME="+e.home)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("docker %s on %s: %w: %s", strings.Join(args, " "), e.name, err, out)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
