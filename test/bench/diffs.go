@@ -9,8 +9,8 @@ import (
 
 // diffFew changes 10 files in a new layer, and asks what changed: as docker
 // commit does, and every build step. Then again with nothing in memory.
-func diffFew(_ context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+func diffFew(ctx context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -20,16 +20,16 @@ func diffFew(_ context.Context, b *bench, s *subject) error {
 	return b.diffOf(s, image, b.scale.Tree, 10, true, figChangesCold, figDiffCold)
 }
 
-func diffThousand(_ context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+func diffThousand(ctx context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}
 	return b.diffOf(s, image, b.scale.Tree, 1000, false, "", figDiff1000)
 }
 
-func diffHuge(_ context.Context, b *bench, s *subject) error {
-	image, err := s.image("huge", tree(b.scale.Huge))
+func diffHuge(ctx context.Context, b *bench, s *subject) error {
+	image, err := s.image(ctx, "huge", tree(b.scale.Huge))
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,8 @@ func readDiff(s *subject, id, parent string) error {
 func dropCaches() error { return os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0) }
 
 // diffWhole is the tar of all of a layer, as for docker save.
-func diffWhole(_ context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+func diffWhole(ctx context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}

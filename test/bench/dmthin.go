@@ -67,7 +67,6 @@ func (d *daemon) start(ctx context.Context) error {
 		"--state", filepath.Join(d.home, "state"),
 		"--init-record", filepath.Join(d.home, "init.json"),
 		"--admin-socket", filepath.Join(d.home, "admin.sock"))
-	d.cmd.Env = append(os.Environ(), "GODEBUG=") // that is for Docker's driver
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	if err := d.cmd.Start(); err != nil {
 		return err

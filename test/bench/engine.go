@@ -74,9 +74,8 @@ func (e *engine) start(ctx context.Context) error {
 	e.cmd = exec.Command(filepath.Join(e.programs, "dockerd"), "--experimental", "--storage-driver="+e.driver,
 		"--iptables=false", "--bridge=none", "--host=unix://"+e.socket(), "--data-root="+filepath.Join(e.home, "root"),
 		"--exec-root="+filepath.Join(e.home, "exec"), "--pidfile="+filepath.Join(e.home, "docker.pid"))
-	e.cmd.Env = append(os.Environ(), "GODEBUG=")
 	if e.programs != "" { // containerd and runc are found by the path
-		e.cmd.Env = append(e.cmd.Env, "PATH="+e.programs+":"+os.Getenv("PATH"))
+		e.cmd.Env = append(os.Environ(), "PATH="+e.programs+":"+os.Getenv("PATH"))
 	}
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	if err := e.cmd.Start(); err != nil {

@@ -13,13 +13,13 @@ import (
 )
 
 // baseImage is the image that short-lived layers are children of.
-func (b *bench) baseImage(s *subject) (string, error) {
-	return s.image("tree", tree(b.scale.Tree))
+func (b *bench) baseImage(ctx context.Context, s *subject) (string, error) {
+	return s.image(ctx, "tree", tree(b.scale.Tree))
 }
 
 // emptyCalls is the round trip: no work behind it.
-func emptyCalls(_ context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+func emptyCalls(ctx context.Context, b *bench, s *subject) error {
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func atOnce(calls []func() error) error {
 // shortLives is what containers do: made from an image, mounted, removed.
 // Layers are new each time, since a container's first mount is what is waited for.
 func shortLives(ctx context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}

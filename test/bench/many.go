@@ -5,7 +5,7 @@ import "context"
 // manyLayers makes thousands of layers and compares what the last cost with
 // what the first did, then starts again with all of them. They stay.
 func manyLayers(ctx context.Context, b *bench, s *subject) error {
-	image, err := b.baseImage(s)
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}

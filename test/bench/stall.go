@@ -30,7 +30,7 @@ var disturbances = []disturbance{
 // then while others are made, grown, compared and removed. What is recorded is
 // the 99th percentile less the median when alone, its own work.
 func stalls(ctx context.Context, b *bench, s *subject) (err error) {
-	image, err := b.baseImage(s)
+	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}

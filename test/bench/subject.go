@@ -58,7 +58,7 @@ func (s *subject) newID() string {
 }
 
 // image makes a layer of the files once, and returns it ever after.
-func (s *subject) image(id string, files func() io.Reader) (string, error) {
+func (s *subject) image(ctx context.Context, id string, files func() io.Reader) (string, error) {
 	if s.layers[id] {
 		return id, nil
 	}
@@ -69,6 +69,8 @@ func (s *subject) image(id string, files func() io.Reader) (string, error) {
 		return "", err
 	}
 	s.layers[id] = true
+	// Docker's driver can't snapshot a layer whose device is just going away.
+	settle(ctx)
 	return id, nil
 }
 

@@ -7,8 +7,8 @@ import (
 )
 
 // firstWrite changes 4 KiB in the middle of a big file of the image, durably.
-func firstWrite(_ context.Context, b *bench, s *subject) error {
-	image, err := s.image("big", bigFile(b.scale.Big))
+func firstWrite(ctx context.Context, b *bench, s *subject) error {
+	image, err := s.image(ctx, "big", bigFile(b.scale.Big))
 	if err != nil {
 		return err
 	}
