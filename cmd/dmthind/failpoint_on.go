@@ -8,6 +8,7 @@ import (
 
 	"github.com/moby/sys/user"
 
+	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/failpoint"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
@@ -105,7 +106,7 @@ func (f failingResizer) Shrink(ctx context.Context, device string, t filesystem.
 
 type failingArchiver struct{ layer.Archiver }
 
-func (f failingArchiver) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (n int64, err error) {
-	err = around("apply", func() error { n, err = f.Archiver.Apply(ctx, dir, tar, ids); return err })
-	return n, err
+func (f failingArchiver) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (done diff.Unpacked, err error) {
+	err = around("apply", func() error { done, err = f.Archiver.Apply(ctx, dir, tar, ids); return err })
+	return done, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"time"
 
 	"github.com/moby/sys/user"
 	"github.com/sirupsen/logrus"
@@ -114,27 +113,27 @@ func (trimmer) Trim(ctx context.Context, dir string) (int64, error) {
 // for the comparisons to come.
 type archive struct{}
 
-func (archive) WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) (time.Time, error) {
+func (archive) WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) error {
 	return diff.WriteChanges(ctx, w, dir, changes, ids)
 }
 
-func (archive) WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) (time.Time, error) {
+func (archive) WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) error {
 	return diff.WriteAll(ctx, w, dir, ids)
 }
 
-func (archive) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (int64, error) {
+func (archive) Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (diff.Unpacked, error) {
 	var names []nameindex.Entry
-	size, err := diff.ApplyNoting(ctx, dir, tar, ids, func(inode uint64, name string) {
+	unpacked, err := diff.ApplyNoting(ctx, dir, tar, ids, func(inode uint64, name string) {
 		names = append(names, nameindex.Entry{Inode: inode, Name: name})
 	})
 	if err != nil {
-		return 0, err
+		return diff.Unpacked{}, err
 	}
 	if err := nameindex.Write(dir, names); err != nil {
 		// The layer is whole. Comparisons with it take longer.
 		logrus.WithError(err).WithField("layer", dir).Warn("the names in a layer could not be indexed")
 	}
-	return size, nil
+	return unpacked, nil
 }
 
 func (archive) Size(ctx context.Context, dir string, changes []diff.Change) (int64, error) {

@@ -38,7 +38,7 @@ func index(t testing.TB, dir string) {
 func tarOf(t testing.TB, dir string, changes []diff.Change) []byte {
 	t.Helper()
 	var tar bytes.Buffer
-	if _, err := diff.WriteChanges(t.Context(), &tar, dir, changes, diff.IDMaps{}); err != nil {
+	if err := diff.WriteChanges(t.Context(), &tar, dir, changes, diff.IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
 	return tar.Bytes()

@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sirupsen/logrus"
 )
@@ -33,7 +34,17 @@ var ErrOutside = errors.New("points outside of the layer")
 // unpacked. Names that lead outside fail with ErrOutside; errors of reading the
 // stream are wrapped. Changing owners and making devices takes root.
 func Apply(ctx context.Context, dir string, stream io.Reader, ids IDMaps) (size int64, err error) {
-	return ApplyNoting(ctx, dir, stream, ids, func(uint64, string) {})
+	unpacked, err := ApplyNoting(ctx, dir, stream, ids, func(uint64, string) {})
+	return unpacked.Size, err
+}
+
+// Unpacked is what Apply made of a tar.
+type Unpacked struct {
+	Size int64 // the sum of the entries' sizes, as Docker counts it
+	// Newest is the newest modification time among the files, zero if there are
+	// none. Times in layer tars are whole seconds, so a later change within that
+	// second can go unseen. It is the tar's own claim and may lie in the future.
+	Newest time.Time
 }
 
 // Note is told which inode an entry was unpacked to, and its name relative to
@@ -41,27 +52,27 @@ func Apply(ctx context.Context, dir string, stream io.Reader, ids IDMaps) (size 
 type Note func(inode uint64, name string)
 
 // ApplyNoting is Apply, with notes of what was unpacked.
-func ApplyNoting(ctx context.Context, dir string, stream io.Reader, ids IDMaps, note Note) (size int64, err error) {
+func ApplyNoting(ctx context.Context, dir string, stream io.Reader, ids IDMaps, note Note) (Unpacked, error) {
 	u, err := newUnpacker(ctx, dir, ids)
 	if err != nil {
-		return 0, err
+		return Unpacked{}, err
 	}
 	u.note = note
 	defer u.close()
 	body := bufio.NewReaderSize(contextReader{ctx, stream}, streamBuffer)
 	if err := u.unpack(tar.NewReader(body)); err != nil {
-		return 0, err
+		return Unpacked{}, err
 	}
 	// Whoever writes the stream may compute a digest over all of it, padding
 	// included, and must not find the pipe closed.
 	if _, err := io.Copy(io.Discard, body); err != nil {
-		return 0, fmt.Errorf("read past the end of the layer tar: %w", err)
+		return Unpacked{}, fmt.Errorf("read past the end of the layer tar: %w", err)
 	}
 	if err := u.setFolderTimes(); err != nil {
-		return 0, err
+		return Unpacked{}, err
 	}
 	u.warnDropped(dir)
-	return u.size, nil
+	return u.done, nil
 }
 
 // unpacker unpacks one tar.
@@ -71,7 +82,7 @@ type unpacker struct {
 	root *os.File
 	ids  IDMaps
 	note Note
-	size int64
+	done Unpacked
 	buf  []byte
 
 	at          parentFolder
@@ -127,10 +138,10 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 	if err := u.ctx.Err(); err != nil {
 		return err
 	}
-	if h.Size < 0 || u.size > math.MaxInt64-h.Size {
+	if h.Size < 0 || u.done.Size > math.MaxInt64-h.Size {
 		return fmt.Errorf("size %d is out of range", h.Size)
 	}
-	u.size += h.Size
+	u.done.Size += h.Size
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return nil
 	}
@@ -154,6 +165,9 @@ func (u *unpacker) entry(h *tar.Header, body io.Reader) error {
 		return u.clearFolder(at)
 	case strings.HasPrefix(base, whiteoutPrefix):
 		return u.whiteout(at, strings.TrimPrefix(base, whiteoutPrefix))
+	}
+	if h.Typeflag != tar.TypeDir && h.ModTime.After(u.done.Newest) {
+		u.done.Newest = h.ModTime
 	}
 	return u.place(node{at.fd(), base, path.Join(at.real, base), 0}, h, body)
 }

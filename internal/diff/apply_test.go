@@ -338,3 +338,18 @@ func TestApplyStopsWhenCancelled(t *testing.T) {
 		}
 	}
 }
+
+func TestNewestIsTheNewestTimeOfAFile(t *testing.T) {
+	old, newest := time.Unix(1_700_000_000, 0), time.Unix(1_700_000_005, 0)
+	at := func(name string, kind byte, modified time.Time) tar.Header {
+		return tar.Header{Typeflag: kind, Name: name, Mode: 0o755, ModTime: modified}
+	}
+	none := newTarball(t).add(at("folder/", tar.TypeDir, newest), "").add(at(".wh.gone", tar.TypeReg, newest), "")
+	some := newTarball(t).add(at("old", tar.TypeReg, old), "").add(at("new", tar.TypeReg, newest), "").add(at("older", tar.TypeReg, old), "")
+	for b, want := range map[*tarball]time.Time{none: {}, some: newest} {
+		got, err := ApplyNoting(t.Context(), t.TempDir(), bytes.NewReader(b.bytes()), ownIDs(), func(uint64, string) {})
+		if err != nil || !got.Newest.Equal(want) {
+			t.Errorf("newest is %v, %v; want %v", got.Newest, err, want)
+		}
+	}
+}

@@ -54,7 +54,7 @@ func BenchmarkWriteAll(b *testing.B) {
 	layer, _ := benchLayers(b, 5000, 0)
 	b.Run("ours", func(b *testing.B) {
 		for b.Loop() {
-			if _, err := WriteAll(context.Background(), io.Discard, layer, IDMaps{}); err != nil {
+			if err := WriteAll(context.Background(), io.Discard, layer, IDMaps{}); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -75,7 +75,7 @@ func BenchmarkWriteAll(b *testing.B) {
 func BenchmarkApply(b *testing.B) {
 	layer, _ := benchLayers(b, 5000, 0)
 	var stream bytes.Buffer
-	if _, err := WriteAll(context.Background(), &stream, layer, IDMaps{}); err != nil {
+	if err := WriteAll(context.Background(), &stream, layer, IDMaps{}); err != nil {
 		b.Fatal(err)
 	}
 	unpack := func(b *testing.B, apply func(dir string, r io.Reader) (int64, error)) {

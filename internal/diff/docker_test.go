@@ -126,7 +126,7 @@ func exportLikeDocker(t *rapid.T, layer string, changes []Change) []byte {
 	}
 	want := readTar(t, r)
 	var got bytes.Buffer
-	if _, err := WriteChanges(context.Background(), &got, layer, changes, IDMaps{}); err != nil {
+	if err := WriteChanges(context.Background(), &got, layer, changes, IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
 	if d := cmp.Diff(want, readTar(t, bytes.NewReader(got.Bytes()))); d != "" {
@@ -145,7 +145,7 @@ func treeLikeDocker(t *rapid.T, layer string) {
 		t.Fatal(err)
 	}
 	var got bytes.Buffer
-	if _, err := WriteAll(context.Background(), &got, layer, IDMaps{}); err != nil {
+	if err := WriteAll(context.Background(), &got, layer, IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, got.Bytes()) {

@@ -8,7 +8,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/moby/sys/user"
 	"golang.org/x/sys/unix"
@@ -25,15 +24,10 @@ const streamBuffer = 64 << 10
 // whole files for Modified and Added, AUFS whiteouts for Deleted. It is what
 // Docker's drivers write for the same changes.
 //
-// newest is the newest modification time among the entries written, folders and
-// whiteouts aside, with its fraction of a second; zero if there was none. The
-// tar holds whole seconds, so a later change within that second can go unseen.
-// It is the files' own claim and may lie in the future.
-//
 // The layer may change meanwhile. What is gone is left out; of a file that grows
 // only the length in its header is written; a file that shrinks while it is read
 // fails with ErrShrunk, since the promised bytes don't exist.
-func WriteChanges(ctx context.Context, w io.Writer, layer string, changes []Change, ids IDMaps) (newest time.Time, err error) {
+func WriteChanges(ctx context.Context, w io.Writer, layer string, changes []Change, ids IDMaps) error {
 	changes = slices.SortedFunc(slices.Values(changes), comparePaths)
 	return export(ctx, w, layer, ids, func(_ *cursor, add func(exportEntry) error) error {
 		for _, c := range changes {
@@ -46,10 +40,10 @@ func WriteChanges(ctx context.Context, w io.Writer, layer string, changes []Chan
 }
 
 // export writes the entries that list adds, and finishes the tar.
-func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, list func(at *cursor, add func(exportEntry) error) error) (time.Time, error) {
+func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, list func(at *cursor, add func(exportEntry) error) error) error {
 	top, err := openTop(layer)
 	if err != nil {
-		return time.Time{}, err
+		return err
 	}
 	defer closeFD(top)
 	out := bufio.NewWriterSize(w, streamBuffer)
@@ -64,15 +58,15 @@ func export(ctx context.Context, w io.Writer, layer string, ids IDMaps, list fun
 		return list(at, add)
 	}, e.entry)
 	if err != nil {
-		return e.newest, err
+		return err
 	}
 	if err := e.tar.Close(); err != nil {
-		return e.newest, fmt.Errorf("finish tar: %w", err)
+		return fmt.Errorf("finish tar: %w", err)
 	}
 	if err := out.Flush(); err != nil {
-		return e.newest, fmt.Errorf("finish tar: %w", err)
+		return fmt.Errorf("finish tar: %w", err)
 	}
-	return e.newest, nil
+	return nil
 }
 
 // inode identifies a file with several names.
@@ -83,13 +77,12 @@ type inode struct {
 
 // exporter writes entries of one layer to a tar.
 type exporter struct {
-	ctx    context.Context
-	tar    *tar.Writer
-	at     *cursor
-	ids    IDMaps
-	links  map[inode]string // the name under which a file with several was written
-	newest time.Time
-	buf    []byte
+	ctx   context.Context
+	tar   *tar.Writer
+	at    *cursor
+	ids   IDMaps
+	links map[inode]string // the name under which a file with several was written
+	buf   []byte
 }
 
 // entry writes what was looked at. Sockets and what is gone are left out.
@@ -155,9 +148,6 @@ func (e *exporter) examine(at *cursor, y *exportEntry) (x *exported, err error) 
 }
 
 func (e *exporter) write(x *exported) error {
-	if !x.stat.isDir() && x.stat.modified().After(e.newest) {
-		e.newest = x.stat.modified()
-	}
 	if !x.stat.isDir() && x.stat.Nlink > 1 {
 		e.link(x.header, inode{x.stat.Ino, x.stat.Dev_major, x.stat.Dev_minor})
 	}

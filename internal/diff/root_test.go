@@ -125,7 +125,7 @@ func TestOwnersAreTranslatedBothWays(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if _, err := WriteAll(t.Context(), &out, dir, ids); err != nil {
+	if err := WriteAll(t.Context(), &out, dir, ids); err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range readTar(t, &out) {

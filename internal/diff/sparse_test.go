@@ -116,7 +116,7 @@ func TestSparseFileSurvivesExportAndApply(t *testing.T) {
 	}
 	r, w := io.Pipe()
 	go func() {
-		_, err := WriteAll(context.Background(), w, layer, ownIDs())
+		err := WriteAll(context.Background(), w, layer, ownIDs())
 		_ = w.CloseWithError(err)
 	}()
 	if _, err := Apply(t.Context(), dir, r, ownIDs()); err != nil {

@@ -5,16 +5,15 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // WriteAll writes a whole layer as a tar: each folder before what is in it,
-// names sorted, the top itself left out. newest, and what happens when the layer
-// changes meanwhile, are as with WriteChanges. Memory grows with the depth of
-// the tree and the size of its largest folders, not with the layer.
-func WriteAll(ctx context.Context, w io.Writer, layer string, ids IDMaps) (newest time.Time, err error) {
+// names sorted, the top itself left out. What happens when the layer changes
+// meanwhile is as with WriteChanges. Memory grows with the depth of the tree and
+// the size of its largest folders, not with the layer.
+func WriteAll(ctx context.Context, w io.Writer, layer string, ids IDMaps) error {
 	return export(ctx, w, layer, ids, func(at *cursor, add func(exportEntry) error) error {
 		t := treeWalk{ctx: ctx, at: at, add: add, names: make([]byte, direntBuffer)}
 		return t.walk()

@@ -67,10 +67,10 @@ func TestPathsMayBeLongerThanTheKernelTakes(t *testing.T) {
 		t.Errorf("size is %d, %v", size, err)
 	}
 	var all, listed bytes.Buffer
-	if _, err := WriteAll(t.Context(), &all, layer, IDMaps{}); err != nil {
+	if err := WriteAll(t.Context(), &all, layer, IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WriteChanges(t.Context(), &listed, layer, changes, IDMaps{}); err != nil {
+	if err := WriteChanges(t.Context(), &listed, layer, changes, IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
 	if all.Len() != listed.Len() {
@@ -211,7 +211,7 @@ func TestReadingLeavesAccessTimesAlone(t *testing.T) {
 	if _, err := Changes(t.Context(), layer, layer); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := WriteAll(t.Context(), &bytes.Buffer{}, layer, IDMaps{}); err != nil {
+	if err := WriteAll(t.Context(), &bytes.Buffer{}, layer, IDMaps{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"/a/file", "/a"} {

@@ -114,18 +114,16 @@ func (s *Store) withAll(ctx context.Context, id string, use func(dir string, fou
 }
 
 // Diff writes the difference between a layer and its parent as a tar; with
-// parent empty, the whole layer. It returns only when a change made from now on
-// would be seen by the next Diff.
+// parent empty, the whole layer.
 func (s *Store) Diff(ctx context.Context, id, parent string, w io.Writer) error {
 	if parent == "" {
 		return s.diffAll(ctx, id, w)
 	}
 	return s.withChanges(ctx, id, parent, func(dir string, found []diff.Change) error {
-		newest, err := s.sys.Archiver.WriteChanges(ctx, w, dir, found, s.opts.IDs)
-		if err != nil {
+		if err := s.sys.Archiver.WriteChanges(ctx, w, dir, found, s.opts.IDs); err != nil {
 			return fmt.Errorf("write the difference of layer %s: %w", id, err)
 		}
-		return waitPast(ctx, newest)
+		return nil
 	})
 }
 
@@ -135,17 +133,35 @@ func (s *Store) diffAll(ctx context.Context, id string, w io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, s.unpin(ctx, l)) }()
-	newest, err := s.sys.Archiver.WriteAll(ctx, w, s.content(l), s.opts.IDs)
-	if err != nil {
+	if err := s.sys.Archiver.WriteAll(ctx, w, s.content(l), s.opts.IDs); err != nil {
 		return fmt.Errorf("write layer %s: %w", id, err)
 	}
-	return waitPast(ctx, newest)
+	return nil
+}
+
+// ApplyDiff unpacks a tar into a layer and returns the unpacked size in bytes.
+// It answers once everything is on disk, and any change from now on would be seen
+// by a comparison with it. A layer whose unpacking fails is good for nothing but
+// Remove; the mark that says so survives a crash.
+func (s *Store) ApplyDiff(ctx context.Context, id string, tar io.Reader) (size int64, err error) {
+	l, err := s.beginApply(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	unpacked, err := s.sys.Archiver.Apply(ctx, s.content(l), tar, s.opts.IDs)
+	if err = s.endApply(ctx, l, err); err == nil {
+		err = waitPast(ctx, unpacked.Newest)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("unpack into layer %s: %w", id, err)
+	}
+	return unpacked.Size, nil
 }
 
 // waitPast waits until the second of newest is over. Times in layer tars are
-// whole seconds, so a file that is in the tar and changes again within the same
-// second, to the same size, would look unchanged to the next comparison.
-// Docker's driver waited for the next second every time.
+// whole seconds, so a file that is unpacked from one and changes again within
+// the same second, to the same size, would look unchanged to the next comparison.
+// Docker's driver waited at each Diff, and for the next second every time.
 func waitPast(ctx context.Context, newest time.Time) error {
 	wait := time.Until(newest.Truncate(time.Second).Add(time.Second))
 	if wait <= 0 || wait > time.Second {
@@ -157,21 +173,6 @@ func waitPast(ctx context.Context, newest time.Time) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// ApplyDiff unpacks a tar into a layer and returns the unpacked size in bytes.
-// It answers once everything is on disk. A layer whose unpacking fails is good
-// for nothing but Remove; the mark that says so survives a crash.
-func (s *Store) ApplyDiff(ctx context.Context, id string, tar io.Reader) (size int64, err error) {
-	l, err := s.beginApply(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	size, err = s.sys.Archiver.Apply(ctx, s.content(l), tar, s.opts.IDs)
-	if err := s.endApply(ctx, l, err); err != nil {
-		return 0, fmt.Errorf("unpack into layer %s: %w", id, err)
-	}
-	return size, nil
 }
 
 func (s *Store) beginApply(ctx context.Context, id string) (*layer, error) {

@@ -221,7 +221,19 @@ func TestALayerMountedElsewhereForWritingCanBeRead(t *testing.T) {
 	must(t, d.Diff(t.Context(), "a", "", io.Discard))
 }
 
-func TestDiffWaitsOnlyForTheSecondOfTheNewestFile(t *testing.T) {
+func TestUnpackingWaitsForTheSecondOfTheNewestFile(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.newest = time.Now()
+	_, err := d.ApplyDiff(t.Context(), "a", strings.NewReader("x"))
+	must(t, err)
+	if time.Now().Unix() == w.newest.Unix() {
+		t.Error("a file of the layer that is changed now would look unchanged to the next comparison")
+	}
+}
+
+func TestOnlyAFileOfThisSecondIsWaitedFor(t *testing.T) {
 	start := time.Now()
 	must(t, waitPast(t.Context(), start.Add(-2*time.Second)))
 	must(t, waitPast(t.Context(), start.Add(time.Hour)))

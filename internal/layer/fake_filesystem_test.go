@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/moby/sys/user"
 
@@ -140,20 +139,20 @@ func (w *world) Changes(context.Context, Side, Side, Still) ([]diff.Change, erro
 	return []diff.Change{{Path: "/x"}}, w.simple("changes")
 }
 
-func (w *world) WriteChanges(_ context.Context, out io.Writer, _ string, _ []diff.Change, _ user.IdentityMapping) (time.Time, error) {
+func (w *world) WriteChanges(_ context.Context, out io.Writer, _ string, _ []diff.Change, _ user.IdentityMapping) error {
 	_, err := io.WriteString(out, "tar of changes")
-	return time.Time{}, errors.Join(err, w.simple("write_changes"))
+	return errors.Join(err, w.simple("write_changes"))
 }
 
-func (w *world) WriteAll(_ context.Context, out io.Writer, _ string, _ user.IdentityMapping) (time.Time, error) {
+func (w *world) WriteAll(_ context.Context, out io.Writer, _ string, _ user.IdentityMapping) error {
 	_, err := io.WriteString(out, "tar of all")
-	return time.Time{}, errors.Join(err, w.simple("write_all"))
+	return errors.Join(err, w.simple("write_all"))
 }
 
-func (w *world) Apply(_ context.Context, dir string, tar io.Reader, _ user.IdentityMapping) (int64, error) {
+func (w *world) Apply(_ context.Context, dir string, tar io.Reader, _ user.IdentityMapping) (diff.Unpacked, error) {
 	content, err := io.ReadAll(tar)
 	if err := errors.Join(err, w.simple("apply %s", filepath.Base(filepath.Dir(dir)))); err != nil {
-		return 0, err
+		return diff.Unpacked{}, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -162,7 +161,7 @@ func (w *world) Apply(_ context.Context, dir string, tar io.Reader, _ user.Ident
 			w.devices[id] = thinDev{d.made, d.content + string(content)}
 		}
 	}
-	return int64(len(content)), nil
+	return diff.Unpacked{Size: int64(len(content)), Newest: w.newest}, nil
 }
 
 func (w *world) pathOf(id thinpool.DeviceID) string {

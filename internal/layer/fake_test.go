@@ -34,6 +34,7 @@ type world struct {
 	mounts   map[string]filesystem.MountPoint
 	calls    []string
 	damage   []string        // in every filesystem
+	newest   time.Time       // of the files in tars that are unpacked
 	detached map[string]bool // devices of mounts without a place; a process's end closes them
 
 	// before is asked ahead of every call; an error is returned by the call.

@@ -3,7 +3,6 @@ package layer
 import (
 	"context"
 	"io"
-	"time"
 
 	"github.com/moby/sys/user"
 
@@ -117,12 +116,11 @@ type Differ interface {
 	Changes(ctx context.Context, layer, parent Side, still Still) ([]diff.Change, error)
 }
 
-// Archiver turns layers into tar streams and back. The times returned are the
-// newest modification times among the files written.
+// Archiver turns layers into tar streams and back.
 type Archiver interface {
-	WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) (time.Time, error)
-	WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) (time.Time, error)
-	Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (int64, error)
+	WriteChanges(ctx context.Context, w io.Writer, dir string, changes []diff.Change, ids user.IdentityMapping) error
+	WriteAll(ctx context.Context, w io.Writer, dir string, ids user.IdentityMapping) error
+	Apply(ctx context.Context, dir string, tar io.Reader, ids user.IdentityMapping) (diff.Unpacked, error)
 	Size(ctx context.Context, dir string, changes []diff.Change) (int64, error)
 }
 
