@@ -82,3 +82,14 @@ func TestEveryRecordedFigureIsInTheTable(t *testing.T) {
 		t.Error("a table of what was not measured")
 	}
 }
+
+func TestTheKernelsOwnTimeStandsBesideDmthins(t *testing.T) {
+	r := resultsOf(figCreate, []float64{0.025}, nil, nil)
+	r.add(figFloorCreate, dmthinLoop, 0.010)
+	r.add(figFloorUnmount, dmthinLoop, 0.030)
+	for _, want := range []string{"| 10 ms | Create a child layer: 20 ms, 2× |\n", "| unmount, deactivate | 30 ms |\n"} {
+		if text := markdown(r); !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}

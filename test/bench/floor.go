@@ -86,14 +86,15 @@ func (p *floorPool) thin(id int) (node string, err error) {
 
 // measure records a sample each: the median of some layers' lives.
 func (p *floorPool) measure(b *bench) error {
-	var create, mount, remove []float64
+	var create, mount, unmount, remove []float64
 	for id := 1; id <= b.scale.Layers; id++ {
 		for _, step := range []struct {
 			times *[]float64
 			run   func() error
 		}{
 			{&create, func() error { return p.snapshot(id) }},
-			{&mount, func() error { return p.mountOnce(id) }},
+			{&mount, func() error { return p.mount(id) }},
+			{&unmount, p.unmount},
 			{&remove, func() error { return p.message(floorName, fmt.Sprintf("delete %d", id)) }},
 		} {
 			t, err := timed(step.run)
@@ -105,6 +106,7 @@ func (p *floorPool) measure(b *bench) error {
 	}
 	b.record(figFloorCreate, median(create))
 	b.record(figFloorMount, median(mount))
+	b.record(figFloorUnmount, median(unmount))
 	b.record(figFloorDelete, median(remove))
 	return nil
 }
@@ -116,20 +118,21 @@ func (p *floorPool) snapshot(id int) error {
 	return p.message(floorName, fmt.Sprintf("set_transaction_id %d %d", id-1, id))
 }
 
-func (p *floorPool) mountOnce(id int) error {
+func (p *floorPool) mountPoint() string { return filepath.Join(p.dir, "mnt") }
+
+func (p *floorPool) mount(id int) error {
 	node, err := p.thin(id)
-	if err != nil {
-		return err
-	}
-	at := filepath.Join(p.dir, "mnt")
-	err = os.MkdirAll(at, 0o700)
 	if err == nil {
-		err = unix.Mount(node, at, "ext4", 0, "noinit_itable")
+		err = os.MkdirAll(p.mountPoint(), 0o700)
 	}
 	if err == nil {
-		err = unix.Unmount(at, 0)
+		err = unix.Mount(node, p.mountPoint(), "ext4", 0, "noinit_itable")
 	}
-	return errors.Join(err, p.control.remove(floorThin))
+	return err
+}
+
+func (p *floorPool) unmount() error {
+	return errors.Join(unix.Unmount(p.mountPoint(), 0), p.control.remove(floorThin))
 }
 
 func (p *floorPool) remove(ctx context.Context) error {

@@ -67,19 +67,28 @@ func (f figure) limit() string {
 	return ""
 }
 
-// floors are the kernel's own times.
+// floors are the kernel's own times, and how close dmthin comes to them.
 func floors(r *Results) string {
 	var b strings.Builder
-	for _, f := range figures {
-		samples := r.samples(f.name, dmthinLoop)
-		if name, is := strings.CutPrefix(f.name, floorPrefix); is && len(samples) > 0 {
-			fmt.Fprintf(&b, "| %s | %s |\n", name, f.unit.format(median(samples)))
+	for _, floor := range figures {
+		samples := r.samples(floor.name, dmthinLoop)
+		name, is := strings.CutPrefix(floor.name, floorPrefix)
+		if !is || len(samples) == 0 {
+			continue
 		}
+		kernel := median(samples)
+		fmt.Fprintf(&b, "| %s | %s |", name, floor.unit.format(kernel))
+		for _, f := range figures {
+			if c, ok := compare(r, f, trios[0]); ok && f.floor == floor.name {
+				fmt.Fprintf(&b, " %s: %s, %.3g× |", f.name, f.unit.format(c.less), c.less/positive(kernel))
+			}
+		}
+		fmt.Fprintln(&b)
 	}
 	if b.Len() == 0 {
 		return ""
 	}
-	return "| ioctls and system calls of | |\n|---|--:|\n" + b.String()
+	return "| ioctls and system calls of | | dmthin, less the round trips |\n|---|--:|---|\n" + b.String()
 }
 
 // format leaves out what was not measured.
