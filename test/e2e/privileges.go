@@ -115,7 +115,7 @@ func enableLone(tb testing.TB, d *dockerd, id, name, root string) (p *lonePlugin
 	client := newDriverClient(socket, func(path string) string {
 		return filepath.Join(d.Root, "plugins", id, "propagated-mount", strings.TrimPrefix(path, propagatedMount))
 	})
-	client.http.Timeout = time.Minute // of which Init on LVM takes a third
+	client.http.Timeout = 2 * time.Minute // of which Init on LVM takes a third
 	p = &lonePlugin{driverClient: client, root: root}
 	return p, func() {
 		_ = p.call("Cleanup", struct{}{}, nil) // what it couldn't begin it can't end
