@@ -56,9 +56,11 @@ func TestWaitForUdevBringsAndTakesTheSymlink(t *testing.T) {
 }
 
 // settleUdev waits until udevd is through with what other tests gave it to do.
+// On a busy host an emulated machine needs longer than the two minutes that
+// udevadm waits by itself.
 func settleUdev(t *testing.T) {
 	t.Helper()
-	dmtest.Run(t, "udevadm", "settle")
+	dmtest.Run(t, "udevadm", "settle", "--timeout=600")
 }
 
 // stopUdev makes udevd queue events until the test ends.
