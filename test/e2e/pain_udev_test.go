@@ -96,7 +96,7 @@ func resumeUdev(t *testing.T, pids []int) {
 			t.Error(err)
 		}
 	}
-	if out, err := exec.Command("udevadm", "settle", "--timeout=60").CombinedOutput(); err != nil {
+	if out, err := exec.Command("udevadm", "settle", "--timeout=600").CombinedOutput(); err != nil {
 		t.Errorf("udevadm settle: %v: %s", err, out)
 	}
 }
