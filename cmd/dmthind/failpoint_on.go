@@ -52,8 +52,8 @@ func (f failingDevices) Deactivate(ctx context.Context, name string) error {
 	return around("deactivate", func() error { return f.Devices.Deactivate(ctx, name) })
 }
 
-func (f failingDevices) Discard(ctx context.Context, d thinpool.Device, size int64) error {
-	return around("discard", func() error { return f.Devices.Discard(ctx, d, size) })
+func (f failingDevices) Discard(ctx context.Context, t thinpool.Thin, d thinpool.Device) error {
+	return around("discard", func() error { return f.Devices.Discard(ctx, t, d) })
 }
 
 type failingFreezer struct{ layer.Freezer }

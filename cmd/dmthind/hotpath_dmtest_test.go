@@ -217,8 +217,8 @@ func (t timedDevices) Deactivate(ctx context.Context, name string) (err error) {
 	return err
 }
 
-func (t timedDevices) Discard(ctx context.Context, d thinpool.Device, size int64) (err error) {
-	t.time("  discard", func() { err = t.Devices.Discard(ctx, d, size) })
+func (t timedDevices) Discard(ctx context.Context, thin thinpool.Thin, d thinpool.Device) (err error) {
+	t.time("  discard", func() { err = t.Devices.Discard(ctx, thin, d) })
 	return err
 }
 

@@ -230,7 +230,7 @@ func (w *world) letGo(name string) {
 	}
 }
 
-func (w *world) Discard(_ context.Context, d thinpool.Device, _ int64) error {
+func (w *world) Discard(_ context.Context, _ thinpool.Thin, d thinpool.Device) error {
 	unlock, err := w.call("discard %d", d.Minor)
 	if err != nil {
 		return err

@@ -26,7 +26,8 @@ type Devices interface {
 	Deactivate(ctx context.Context, name string) error
 	DeactivateDeferred(ctx context.Context, name string) error
 	Rename(ctx context.Context, from, to string) error
-	Discard(ctx context.Context, d thinpool.Device, size int64) error
+	// Discard gives all blocks of an active device back. d is its node.
+	Discard(ctx context.Context, t thinpool.Thin, d thinpool.Device) error
 }
 
 // Freezer holds an active device still, its filesystem flushed and frozen,

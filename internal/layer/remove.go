@@ -226,7 +226,7 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 		return err
 	}
 	defer unlock()
-	return s.sys.Devices.Discard(ctx, device, thin.Size)
+	return s.sys.Devices.Discard(ctx, thin, device)
 }
 
 // discards is a lock that no layer's ID can name. One device is discarded at a

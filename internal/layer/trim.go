@@ -144,7 +144,7 @@ func (s *Store) trimChunk(ctx context.Context, l *layer) (bytes int64, err error
 		return 0, err
 	}
 	err = s.sys.Trimmer.Allocate(ctx, device, bytes)
-	discard := s.sys.Devices.Discard(context.WithoutCancel(ctx), device, l.record.Size)
+	discard := s.sys.Devices.Discard(context.WithoutCancel(ctx), l.thin(s.names), device)
 	return bytes, errors.Join(err, discard, s.deactivate(context.WithoutCancel(ctx), l.device))
 }
 

@@ -16,11 +16,14 @@ import (
 // 64 KiB it is 4096 of them.
 const discardChunk = 256 * units.MiB
 
-// Discard gives all blocks of an active device back to the pool, and through it
-// to the data device. The device reads as zeros afterwards. size is in bytes;
-// the context is looked at between chunks. A mounted device is refused with
-// EBUSY by the kernel.
-func (p *Pool) Discard(ctx context.Context, device Device, size int64) (err error) {
+// Extent is a part of a device, in bytes.
+type Extent struct{ Start, Length int64 }
+
+// Discard gives the blocks in the extents of an active device back to the pool,
+// and through it to the data device. They read as zeros afterwards. The context
+// is looked at between chunks. A mounted device is refused with EBUSY by the
+// kernel.
+func (p *Pool) Discard(ctx context.Context, device Device, extents []Extent) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("discard %s: %w", device.Path, explain(err))
@@ -34,16 +37,39 @@ func (p *Pool) Discard(ctx context.Context, device Device, size int64) (err erro
 	if err := p.checkOpen(f, device); err != nil {
 		return err
 	}
-	chunk := p.discardChunk()
-	for start := int64(0); start < size; start += chunk {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := discard(f, start, min(chunk, size-start)); err != nil {
+	for _, e := range extents {
+		if err := p.discardExtent(ctx, f, e); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (p *Pool) discardExtent(ctx context.Context, f *os.File, e Extent) error {
+	chunk, end := p.discardChunk(), e.Start+e.Length
+	for start := e.Start; start < end; start += chunk {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := discard(f, start, min(chunk, end-start)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Flush returns once the metadata on disk hold all that was written to an active
+// device.
+func (p *Pool) Flush(device Device) (err error) {
+	f, err := os.OpenFile(device.Path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("flush %s: %w", device.Path, err)
+	}
+	defer func() { err = also(err, f.Close()) }()
+	if err := p.checkOpen(f, device); err != nil {
+		return fmt.Errorf("flush %s: %w", device.Path, explain(err))
+	}
+	return f.Sync()
 }
 
 // discardChunk returns whole blocks: dm-thin leaves a block that is discarded

@@ -85,7 +85,7 @@ func TestDiscardLeavesForeignDataAlone(t *testing.T) {
 		"wrong number":    {Path: loop, Major: 253, Minor: 999},
 		"the pool itself": {Path: "/dev/mapper/" + pool.Name()},
 	} {
-		if err := pool.Discard(t.Context(), device, mib); err == nil {
+		if err := pool.Discard(t.Context(), device, []thinpool.Extent{{Length: mib}}); err == nil {
 			t.Errorf("%s: discarded", name)
 		}
 	}

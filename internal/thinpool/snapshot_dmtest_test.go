@@ -44,7 +44,7 @@ func TestDiscardFreesEveryBlock(t *testing.T) {
 	if status(t, pool).DataUsed == 0 {
 		t.Fatal("nothing was written")
 	}
-	if err := pool.Discard(t.Context(), node, device.Size); err != nil {
+	if err := pool.Discard(t.Context(), node, []thinpool.Extent{{Length: device.Size}}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := pool.Mapped(t.Context(), device.Name); err != nil || got != 0 {
@@ -69,7 +69,7 @@ func TestMountedDeviceIsNotDiscarded(t *testing.T) {
 	pool := newPool(t)
 	device, node := createActive(t, pool, 1)
 	mounted(t, node)
-	wantError(t, pool.Discard(t.Context(), node, device.Size), syscall.EBUSY)
+	wantError(t, pool.Discard(t.Context(), node, []thinpool.Extent{{Length: device.Size}}), syscall.EBUSY)
 }
 
 // A snapshot of a mounted origin must hold what was written before, without
