@@ -3,6 +3,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"errors"
@@ -10,12 +11,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dmthin/dmthin/internal/diff"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/thinpool"
@@ -54,6 +57,53 @@ func BenchmarkHotPath(b *testing.B) {
 		b.ReportMetric(time.Since(begin).Seconds()*1000/float64(16*b.N), "ms/call")
 		spent.report(b)
 	})
+}
+
+// BenchmarkCompare times what a build step asks of a small change in an image of
+// 5,000 files.
+func BenchmarkCompare(b *testing.B) {
+	spent := &stopwatch{}
+	h := newHotPath(b, spent, false)
+	_, err := h.driver.ApplyDiff(b.Context(), "image", "", manyFiles(b, 5000))
+	h.must(b, err)
+	*spent = stopwatch{}
+	for b.Loop() {
+		h.n++
+		id := fmt.Sprint("step", h.n)
+		h.create(b, id, "image")
+		dir, err := h.driver.Get(b.Context(), id, "")
+		h.must(b, err)
+		for i := range 10 {
+			h.must(b, os.WriteFile(filepath.Join(dir, fmt.Sprint(i*500)), []byte("changed"), 0o600))
+		}
+		h.must(b, h.driver.Put(b.Context(), id))
+		spent.time("call Diff", func() { h.must(b, h.driver.Diff(b.Context(), id, "image", io.Discard)) })
+		spent.time("call Changes", func() {
+			_, err := h.driver.Changes(b.Context(), id, "image")
+			h.must(b, err)
+		})
+		h.must(b, h.driver.Remove(b.Context(), id))
+	}
+	spent.report(b)
+}
+
+// manyFiles is a tar of so many small files.
+func manyFiles(b *testing.B, n int) io.Reader {
+	var buf bytes.Buffer
+	t := tar.NewWriter(&buf)
+	for i := range n {
+		h := tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprint(i), Mode: 0o644, Size: 2, ModTime: time.Unix(1e9, 0)}
+		if err := t.WriteHeader(&h); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := t.Write([]byte("x\n")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := t.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return &buf
 }
 
 // hotPath makes calls and adds up how long each kind takes.
@@ -164,6 +214,7 @@ func (s *stopwatch) wrap(b *testing.B, i *instance) {
 	sys := newSystem(i.pool, i.metadata, i.observeDiff, 0, i.log)
 	sys.Pool, sys.Devices = timedPool{sys.Pool, s}, timedDevices{sys.Devices, s}
 	sys.Freezer, sys.Mounter = timedFreezer{sys.Freezer, s}, timedMounter{sys.Mounter, s}
+	sys.Differ = timedDiffer{sys.Differ, s}
 	if err := i.layers.Close(b.Context()); err != nil {
 		b.Fatal(err)
 	}
@@ -240,6 +291,25 @@ func (t timedFreezer) Suspend(ctx context.Context, name string) (err error) {
 func (t timedFreezer) Resume(ctx context.Context, name string) (err error) {
 	t.time("  resume", func() { err = t.Freezer.Resume(ctx, name) })
 	return err
+}
+
+type timedDiffer struct {
+	layer.Differ
+	*stopwatch
+}
+
+func (t timedDiffer) Changes(ctx context.Context, l, parent layer.Side, still layer.Still) (c []diff.Change, err error) {
+	timed := func(ctx context.Context, look func() error) (err error) {
+		t.time("  hold still", func() {
+			err = still(ctx, func() (err error) {
+				t.time("  scan", func() { err = look() })
+				return err
+			})
+		})
+		return err
+	}
+	t.time("  compare", func() { c, err = t.Differ.Changes(ctx, l, parent, timed) })
+	return c, err
 }
 
 type timedMounter struct {
