@@ -62,6 +62,8 @@ func (kernelFS) Unmount(ctx context.Context, dir string) (bool, error) {
 
 func (kernelFS) Detach(dir string) (io.Closer, error) { return filesystem.Detach(dir) }
 
+func (kernelFS) Alive(dir string) error { return filesystem.Alive(dir) }
+
 func (kernelFS) Sync(dir string) error { return filesystem.Sync(dir) }
 
 func (kernelFS) Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error) {

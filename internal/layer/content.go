@@ -207,6 +207,10 @@ func (s *Store) endApply(ctx context.Context, l *layer, failure error) error {
 	if failure == nil {
 		failure = s.sys.Mounter.Sync(s.mountPoint(l))
 	}
+	if failure == nil {
+		failure = s.sys.Mounter.Alive(s.mountPoint(l))
+	}
+	s.noteDisk(l, failure)
 	l.unpin()
 	if !l.wanted() { // what comes next is a child of it, not a Get
 		failure = errors.Join(failure, s.release(ctx, l))

@@ -96,6 +96,19 @@ func TestASyncThatFailsFailsTheUnpacking(t *testing.T) {
 	mustFail(t, err, ErrUnfinished)
 }
 
+// A filesystem whose journal failed in the background syncs without complaint.
+func TestAFilesystemThatStoppedFailsTheUnpacking(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("alive", unix.EIO)
+	_, err := d.ApplyDiff(t.Context(), "a", strings.NewReader("tar"))
+	mustFail(t, err, unix.EIO)
+	w.failOn("", nil)
+	_, err = d.Get(t.Context(), "a", "")
+	mustFail(t, err, ErrUnfinished)
+}
+
 func TestDiffReadsWithoutWritingToTheLayers(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

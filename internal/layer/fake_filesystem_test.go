@@ -92,6 +92,8 @@ func (w *world) endDetached() {
 	clear(w.detached)
 }
 
+func (w *world) Alive(dir string) error { return w.simple("alive %s", filepath.Base(dir)) }
+
 func (w *world) Sync(dir string) error {
 	unlock, err := w.call("sync %s", filepath.Base(dir))
 	if err != nil {

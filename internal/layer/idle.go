@@ -160,7 +160,9 @@ func (s *Store) keepIdle(l *layer) bool {
 // that a power cut after a Put loses nothing.
 func (s *Store) rest(l *layer) error {
 	if l.mounted == mountedWrite {
-		if err := s.sys.Mounter.Sync(s.mountPoint(l)); err != nil {
+		err := s.sys.Mounter.Sync(s.mountPoint(l))
+		s.noteDisk(l, err)
+		if err != nil {
 			return err
 		}
 	}

@@ -108,6 +108,7 @@ func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Devic
 		o.ReadOnly, want = false, mountedWrite
 		err = s.sys.Mounter.Mount(ctx, device.Path, dir, s.fs, o)
 	}
+	s.noteDisk(l, err)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,9 @@ type Mounter interface {
 	// fs.ErrNotExist: nothing is mounted.
 	Detach(dir string) (io.Closer, error)
 	Sync(dir string) error
+	// Alive returns why the filesystem mounted at dir has stopped, where it has:
+	// nothing that was synced since is on disk.
+	Alive(dir string) error
 	Mounts(ctx context.Context, under string) ([]filesystem.MountPoint, error)
 }
 

@@ -47,6 +47,7 @@ func (s *Store) remove(ctx context.Context, l *layer) error {
 	l.removed, l.refs = true, 0
 	s.mu.Lock()
 	delete(s.layers, l.id)
+	delete(s.failing, l.String())
 	s.tombstones[tombstone] = l.record
 	if mount != nil {
 		s.detached[tombstone] = mount

@@ -158,6 +158,9 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	for _, err := range s.damaged {
 		sum.Problems = append(sum.Problems, err.Error())
 	}
+	for _, err := range s.failing {
+		sum.Problems = append(sum.Problems, err.Error())
+	}
 	for _, l := range s.layers {
 		if l.lost != nil {
 			sum.Problems = append(sum.Problems, l.lost.Error())
@@ -185,6 +188,9 @@ func (s *Store) Ready(ctx context.Context) error {
 		return err
 	}
 	if err := s.changes.open(ctx); err != nil {
+		return err
+	}
+	if err := s.diskFailure(); err != nil {
 		return err
 	}
 	return s.enoughSpace(ctx)

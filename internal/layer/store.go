@@ -56,6 +56,7 @@ type Store struct {
 	tombstones map[string]state.Record
 	detached   map[string]io.Closer // by tombstone: what is left to be unmounted
 	damaged    map[string]error
+	failing    map[string]error // by layer: what its last use met on the disk
 	leaked     []thinpool.DeviceID
 	base       *layer
 
@@ -135,6 +136,7 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		tombstones: map[string]state.Record{},
 		detached:   map[string]io.Closer{},
 		damaged:    map[string]error{},
+		failing:    map[string]error{},
 	}
 	s.changes = &changeLog{pool: sys.Pool, records: records, turn: make(chan struct{}, 1)}
 	if err := s.recover(ctx); err != nil {

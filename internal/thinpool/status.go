@@ -39,9 +39,9 @@ type Status struct {
 func (s Status) Check() error {
 	switch {
 	case s.Mode == ModeFailed:
-		return fmt.Errorf("%w: see the kernel log, then stop the daemon and run thin_check on the metadata device", ErrFailed)
+		return fmt.Errorf("%w: the metadata device can be neither written nor read; see the kernel log, mend or replace the disk, then stop Docker and the daemon, and run dmthin repair (on LVM's pools lvconvert --repair)", ErrFailed)
 	case s.NeedsCheck:
-		return fmt.Errorf("%w: a write of it failed; stop the daemon, run thin_check on the metadata device, and thin_repair if that finds errors", ErrNeedsCheck)
+		return fmt.Errorf("%w: a write to the metadata device failed; see the kernel log, then stop Docker and the daemon, and run dmthin repair (on LVM's pools lvconvert --repair)", ErrNeedsCheck)
 	case s.Mode == ModeOutOfDataSpace:
 		return fmt.Errorf("%w (%d of %d blocks of %d bytes used): remove layers or grow the data device", ErrOutOfDataSpace, s.DataUsed, s.DataTotal, s.BlockSize)
 	case s.Mode == ModeReadOnly:

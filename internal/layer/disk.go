@@ -1,0 +1,33 @@
+package layer
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// noteDisk remembers how a layer's last mount, sync or unpacking ended, where
+// the disk below the pool's data had a part in it: the pool itself doesn't
+// count what its data device fails at.
+func (s *Store) noteDisk(l *layer, err error) {
+	stopped := errors.Is(err, unix.EIO) || errors.Is(err, unix.EROFS) // of a filesystem that has met EIO
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case stopped:
+		s.failing[l.String()] = fmt.Errorf("%s: the disk below the pool's data fails, or a filesystem on it is damaged; look at the kernel's log: %w", l, err)
+	case err == nil:
+		delete(s.failing, l.String())
+	}
+}
+
+// diskFailure returns what the disk last failed at, or nil.
+func (s *Store) diskFailure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, err := range s.failing {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package layer
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func problems(t *testing.T, d *daemon) string {
+	t.Helper()
+	sum, err := d.Summary(t.Context())
+	must(t, err)
+	return strings.Join(sum.Problems, "\n")
+}
+
+func TestADiskThatFailsIsAProblemUntilItsLayerWorksAgain(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	create(t, d, "b", "")
+	w.failOn("mount a", unix.EIO)
+	_, err := d.Get(t.Context(), "a", "")
+	mustFail(t, err, unix.EIO)
+	w.failOn("", nil)
+	get(t, d, "b")
+	mustFail(t, d.Ready(t.Context()), unix.EIO)
+	if said := problems(t, d); !strings.Contains(said, "layer a: the disk below the pool's data fails") {
+		t.Errorf("problems: %q", said)
+	}
+	get(t, d, "a")
+	must(t, d.Ready(t.Context()))
+	if said := problems(t, d); said != "" {
+		t.Errorf("problems: %q", said)
+	}
+}
+
+func TestADiskThatFailedForARemovedLayerIsNoProblem(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("mount a", unix.EIO)
+	_, err := d.Get(t.Context(), "a", "")
+	mustFail(t, err, unix.EIO)
+	w.failOn("", nil)
+	must(t, d.Remove(t.Context(), "a"))
+	must(t, d.Ready(t.Context()))
+}
