@@ -91,6 +91,12 @@ func preparedDisk(t *testing.T) imageFile {
 // onDisk attaches a disk and mounts its state for as long as do takes.
 func onDisk(t *testing.T, disk imageFile, do func()) {
 	t.Helper()
+	onParts(t, disk, func(*lab) { do() })
+}
+
+// onParts is onDisk for what does something to the disk's parts.
+func onParts(t *testing.T, disk imageFile, do func(*lab)) {
+	t.Helper()
 	l, err := openLab(t.Context(), disk, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +110,7 @@ func onDisk(t *testing.T, disk imageFile, do func()) {
 	if err := mountState(); err != nil {
 		t.Fatal(err)
 	}
-	do()
+	do(l)
 }
 
 // work has all clients do theirs; each stops at its first failure. What was
@@ -121,15 +127,8 @@ func work(d *daemon, r *recorder) []progress {
 			return nil
 		})
 	}
-	_ = clients.Wait() // the failpoint makes some fail
-	at := make([]progress, len(r.operations))
-	for n, acked := range r.acked {
-		at[n] = underWay
-		if acked {
-			at[n] = acknowledged
-		}
-	}
-	return at
+	_ = clients.Wait() // the fault makes some fail
+	return r.progress()
 }
 
 // requireSurvived runs the work into a fault, starts the daemon again and
@@ -142,10 +141,7 @@ func requireSurvived(t *testing.T, prepared imageFile, f fault) {
 	}
 	defer disk.discard()
 	onDisk(t, disk, func() {
-		r := &recorder{mark: func(string) error { return nil }, operations: before, acked: make([]bool, len(before))}
-		for n := range r.acked {
-			r.acked[n] = true
-		}
+		r := recorderAfter(before)
 		d, err := startDaemon(f.String())
 		if err != nil {
 			t.Fatal(err)

@@ -23,6 +23,30 @@ type recorder struct {
 	acked      []bool
 }
 
+// recorderAfter takes these operations for done, and marks nothing.
+func recorderAfter(done []operation) *recorder {
+	r := &recorder{mark: func(string) error { return nil }, operations: slices.Clone(done), acked: make([]bool, len(done))}
+	for n := range r.acked {
+		r.acked[n] = true
+	}
+	return r
+}
+
+// progress is how far the operations have got. One that failed may have left
+// whatever one that is under way may.
+func (r *recorder) progress() []progress {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := make([]progress, len(r.operations))
+	for n, acked := range r.acked {
+		at[n] = underWay
+		if acked {
+			at[n] = acknowledged
+		}
+	}
+	return at
+}
+
 // perform does one operation.
 func (r *recorder) perform(d *daemon, o operation) error {
 	r.mu.Lock()

@@ -1,0 +1,18 @@
+//go:build dmtest
+
+package crash
+
+import "testing"
+
+const dataFails = `the disk below the pool's data fails`
+
+//vm:once
+//vm:long
+func TestADiskBelowTheDataFails(t *testing.T) {
+	requireSurvivedFaults(t, []diskFault{
+		{"data", readsFail, dataFails, nothing},
+		{"data", writesFail, dataFails + "|" + metadataFails, repair},
+		{"data", gone, dataFails, nothing},
+		{"data", comesGoes, dataFails + "|" + metadataFails, repair},
+	})
+}
