@@ -106,8 +106,12 @@ crash-build: build ## Build build/crash/dmthind, the daemon with failpoints
 	go build -trimpath -tags failpoint -ldflags '$(ldflags)' -o build/crash/ ./cmd/dmthind
 
 .PHONY: crash
-crash: crash-build ## Replay power cuts, fail the daemon in its work, plant faults; CUTS=0 replays all, takes RUN
+crash: crash-build ## Replay power cuts, fail daemon and disks, plant faults; CUTS=0 replays all, POINTS=20 hits fewer, takes RUN
 	@scripts/crash '$(RUN)'
+
+.PHONY: soak
+soak: crash-build ## Have 32 clients at work for SOAK=3m, and the daemon die now and then, in a VM
+	@scripts/soak
 
 .PHONY: vm-test
 vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1

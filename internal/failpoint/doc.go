@@ -10,5 +10,6 @@
 // ends the process after its first deletion of a device, and fails its second
 // write of an intent before the rename. Actions are kill, panic and error, each
 // once, at the first hit or the one whose number follows. The action plant
-// switches a planted fault on for the whole run.
+// switches a planted fault on for the whole run. The word trace among them has
+// every hit of every point reported, so that tests know which there are.
 package failpoint

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +24,13 @@ const Variable = "DMTHIN_FAILPOINTS"
 // ErrInjected is what a point with the action error returns.
 var ErrInjected = errors.New("injected failure")
 
-var points = mustParse(os.Getenv(Variable))
+// Trace among the points has each hit of any point reported.
+const Trace = "trace"
+
+var (
+	points  = mustParse(os.Getenv(Variable))
+	tracing = slices.Contains(strings.Split(os.Getenv(Variable), ","), Trace)
+)
 
 // point is a place where something is to happen once.
 type point struct {
@@ -44,7 +51,7 @@ func mustParse(text string) map[string]*point {
 func parse(text string) (map[string]*point, error) {
 	parsed := map[string]*point{}
 	for item := range strings.SplitSeq(text, ",") {
-		if item == "" {
+		if item == "" || item == Trace {
 			continue
 		}
 		name, rest, ok := strings.Cut(item, "=")
@@ -72,6 +79,9 @@ func parse(text string) (map[string]*point, error) {
 // Hit is called where a step begins or ends; both parts make up the name.
 func Hit(step, moment string) error {
 	name := step + "." + moment
+	if tracing {
+		fmt.Fprintf(os.Stderr, "failpoint %s is reached\n", name)
+	}
 	p, ok := points[name]
 	if !ok || !p.due() {
 		return nil

@@ -4,31 +4,12 @@ package crash
 
 import (
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 )
-
-// fault is one failpoint with what is to happen there.
-type fault struct {
-	point  string // step.moment
-	number int    // of the hit; 0 is the first
-	action string
-}
-
-func (f fault) String() string {
-	if f.number > 1 {
-		return fmt.Sprintf("%s=%s:%d", f.point, f.action, f.number)
-	}
-	return f.point + "=" + f.action
-}
-
-// hit tells whether a daemon's log says that the failpoint was reached.
-func (f fault) hit(said string) bool { return strings.Contains(said, "failpoint "+f.point+": ") }
 
 // parallelWork is what three clients do while a failpoint waits for them. All
 // steps of the write protocol are in it, and a snapshot of a mounted layer.
@@ -151,7 +132,7 @@ func requireSurvived(t *testing.T, prepared imageFile, f fault) {
 		}
 		w := startWitness(t, d)
 		at := work(d, r)
-		if !f.hit(d.said()) {
+		if !f.waitHit(d) {
 			t.Errorf("%s was never reached", f)
 		}
 		if err := d.end(syscall.SIGKILL); err != nil {
