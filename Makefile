@@ -113,6 +113,10 @@ crash: crash-build ## Replay power cuts, fail daemon and disks, plant faults; CU
 soak: crash-build ## Have 32 clients at work for SOAK=3m, and the daemon die now and then, in a VM
 	@scripts/soak
 
+.PHONY: load
+load: crash-build ## Try ten thousand layers, a million files and the like in a VM; SCALE=1 for a hundredth
+	@scripts/soak '^TestLoad'
+
 .PHONY: vm-test
 vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1
 	@$(vmtest) -only '$(ONLY)' $(if $(LONG),$(long),-short)

@@ -97,6 +97,7 @@ func (s *Store) mount(ctx context.Context, l *layer, want mountState, label stri
 func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Device, want mountState, label string) error {
 	dir := s.mountPoint(l)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
+		s.records.Suspect(err)
 		return fmt.Errorf("make mount point: %w", err)
 	}
 	o := s.mountOptions(l, label)

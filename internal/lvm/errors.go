@@ -24,6 +24,8 @@ var (
 	ErrNeedsRepair = errors.New("the pool's metadata needs repair")
 	// ErrAmbiguous: there are two volume groups of one name.
 	ErrAmbiguous = errors.New("more than one volume group has that name")
+	// ErrTooLong: it was stopped, since others may wait for what it holds.
+	ErrTooLong = errors.New("it did not end in time")
 )
 
 // Error is a command that failed.
@@ -59,6 +61,7 @@ var hints = map[error]string{
 	ErrInUse:       "see who has it with lsblk TARGET and fuser -v TARGET",
 	ErrNoSpace:     "add a disk: dmthin pool extend --device DISK, or vgextend",
 	ErrMissingPV:   "attach the missing disk; pvs -o+pv_uuid,missing shows which",
+	ErrTooLong:     "another command of LVM's may hold the lock it waits for: see lslocks",
 	ErrNeedsRepair: "repair it: dmthin repair, or lvconvert --repair TARGET",
 }
 

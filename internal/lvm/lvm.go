@@ -90,11 +90,15 @@ func (l *LVM) output(ctx context.Context, c Command) ([]byte, error) {
 	if err == nil {
 		return stdout.buf, nil
 	}
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
 	text := complaint(stderr.buf)
-	return stdout.buf, &Error{Command: c, Said: text, Kind: classify(text), Err: err}
+	failure := &Error{Command: c, Said: text, Kind: classify(text), Err: err}
+	if ctx.Err() != nil {
+		failure.Err = context.Cause(ctx)
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		failure.Kind = ErrTooLong
+	}
+	return stdout.buf, failure
 }
 
 // prepare returns the program's path and its arguments. LVM's commands are all

@@ -13,6 +13,10 @@ func (s *Store) note(err error) error {
 	return err
 }
 
+// Suspect has the next Writable look, after something else than a record could
+// not be written where the records may be.
+func (s *Store) Suspect(err error) { _ = s.note(err) }
+
 // Writable returns nil unless the last write of a record failed and writing is
 // still not possible. It writes nothing where all is well.
 func (s *Store) Writable() error {

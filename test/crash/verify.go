@@ -100,7 +100,11 @@ func (d *daemon) compareList(ctx context.Context, wanted map[string]*expected) (
 // settled waits until removed layers have given back their devices, and has the
 // daemon check itself: nothing may be leaked.
 func (d *daemon) settled(ctx context.Context, wanted map[string]*expected) (wrong []string) {
-	for range 200 {
+	return d.settledWithin(ctx, wanted, 20*time.Second)
+}
+
+func (d *daemon) settledWithin(ctx context.Context, wanted map[string]*expected, limit time.Duration) (wrong []string) {
+	for begin := time.Now(); time.Since(begin) < limit; {
 		status, err := d.admin().Status(ctx)
 		if err != nil {
 			return []string{fmt.Sprintf("status: %v", err)}
