@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
 // changeLog makes changes of the pool one at a time, by the write protocol:
@@ -29,6 +30,7 @@ type changeLog struct {
 	// The rest is protected by turn.
 	current uint64 // the pool's transaction ID
 	shut    error  // set once pool and records may differ: only recovery helps
+	failed  error  // the last message, where the pool could not carry it out
 }
 
 // change is one change of the pool.
@@ -85,7 +87,8 @@ func (c *changeLog) refused() error {
 	return fmt.Errorf("%w until dmthind restarts: %w", ErrChangesShut, c.shut)
 }
 
-// refusal is why no changes can be made any more, or nil. While one is under
+// refusal is why no changes can be made any more, or the last one was not, or
+// nil. While one is under
 // way it is nil: it waits for nothing.
 func (c *changeLog) refusal() error {
 	select {
@@ -95,7 +98,7 @@ func (c *changeLog) refusal() error {
 		return nil
 	}
 	if c.shut == nil {
-		return nil
+		return c.failed
 	}
 	return c.refused()
 }
@@ -130,8 +133,13 @@ func (c *changeLog) run(ctx context.Context, ch change) error {
 		return fmt.Errorf("announce change %d: %w", next, err)
 	}
 	if err := ch.message(ctx); err != nil {
+		if !told(err) { // the kernel calls a pool writable that can't read its metadata
+			err = fmt.Errorf("the pool could not make a change; look at the kernel's log, and at the disk below the pool's metadata: %w", err)
+			c.failed = err
+		}
 		return err
 	}
+	c.failed = nil
 	if err := ch.record(next); err != nil {
 		return c.takeBack(ctx, ch, err)
 	}
@@ -144,6 +152,13 @@ func (c *changeLog) run(ctx context.Context, ch change) error {
 	}
 	c.current = next
 	return nil
+}
+
+// told reports whether an error of a message is the answer of a pool that works,
+// or whose status says that it doesn't.
+func told(err error) bool {
+	return errors.Is(err, thinpool.ErrDeviceExists) || errors.Is(err, thinpool.ErrNoDevice) ||
+		errors.Is(err, thinpool.ErrBusy) || errors.Is(err, thinpool.ErrReadOnly)
 }
 
 // verify proves that the pool is at transaction want and can still commit.

@@ -288,6 +288,10 @@ func (s *Store) enoughSpace(ctx context.Context) error {
 	if err := status.Check(); err != nil {
 		return err
 	}
+	return s.enoughIn(status)
+}
+
+func (s *Store) enoughIn(status thinpool.Status) error {
 	if err := s.enough("data", status.DataTotal, status.DataUsed); err != nil {
 		return err
 	}

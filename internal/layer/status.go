@@ -184,16 +184,25 @@ func (s *Store) poolStatus(ctx context.Context) (thinpool.Status, error) {
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	status, err := s.sys.Pool.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := status.Check(); err != nil { // first: a restart alone helps none of these
+		return err
+	}
 	if err := s.records.Writable(); err != nil {
 		return err
 	}
 	if err := s.changes.open(ctx); err != nil {
 		return err
 	}
-	if err := s.diskFailure(); err != nil {
-		return err
+	for _, err := range []error{s.changes.refusal(), s.diskFailure()} {
+		if err != nil {
+			return err
+		}
 	}
-	return s.enoughSpace(ctx)
+	return s.enoughIn(status)
 }
 
 // Filesystem is what all layers are formatted with.

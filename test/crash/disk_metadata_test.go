@@ -4,7 +4,7 @@ package crash
 
 import "testing"
 
-const metadataFails = `metadata needs a check: a write to the metadata device failed|pool has failed: the metadata device`
+const metadataFails = `metadata needs a check: a write to the metadata device failed|pool has failed: the metadata device|the disk below the pool.s metadata`
 
 //vm:once
 func TestADiskBelowTheMetadataTakesNoWrites(t *testing.T) {
