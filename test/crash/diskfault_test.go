@@ -92,13 +92,6 @@ func removeFailed(t *testing.T, d *daemon, r *recorder) {
 // nothing is to be done: the daemon goes on by itself.
 func nothing(_ *testing.T, d *daemon) *daemon { return d }
 
-// restart starts the daemon again.
-func restart(t *testing.T, d *daemon) *daemon {
-	t.Helper()
-	halt(t, d)
-	return started(t)
-}
-
 // mountAnew has the state's filesystem checked and mounted again in between.
 func mountAnew(t *testing.T, d *daemon) *daemon {
 	t.Helper()
