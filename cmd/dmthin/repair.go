@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -90,10 +91,10 @@ func (a *app) carryOutRepair(cmd *cobra.Command, pool *offline.Pool, d offline.D
 	if err := a.print(r, func(c *columns) { repairTable(c, r) }); err != nil {
 		return err
 	}
-	if len(r.Findings) > 0 {
+	if slices.ContainsFunc(r.Findings, func(f admin.Finding) bool { return f.Severity == admin.SeverityError }) {
 		return errFound
 	}
-	return nil
+	return nil // what a daemon that starts does by itself is a warning
 }
 
 func diagnosed(d offline.Diagnosis) repair {

@@ -11,12 +11,15 @@ import (
 // the disk below the pool's data had a part in it: the pool itself doesn't
 // count what its data device fails at.
 func (s *Store) noteDisk(l *layer, err error) {
-	stopped := errors.Is(err, unix.EIO) || errors.Is(err, unix.EROFS) // of a filesystem that has met EIO
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case stopped:
-		s.failing[l.String()] = fmt.Errorf("%s: the disk below the pool's data fails, or a filesystem on it is damaged; look at the kernel's log: %w", l, err)
+	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS): // EROFS: the filesystem has met EIO
+		failure := fmt.Errorf("%s: the disk below the pool's data fails, or a filesystem on it is damaged; look at the kernel's log: %w", l, err)
+		if s.failing[l.String()] == nil {
+			s.log.WithField("layer", l.name()).Error(failure)
+		}
+		s.failing[l.String()] = failure
 	case err == nil:
 		delete(s.failing, l.String())
 	}

@@ -10,9 +10,9 @@ const dataFails = `the disk below the pool's data fails`
 //vm:long
 func TestADiskBelowTheDataFails(t *testing.T) {
 	requireSurvivedFaults(t, []diskFault{
-		{"data", readsFail, dataFails, nothing},
-		{"data", writesFail, dataFails + "|" + metadataFails, repair},
-		{"data", gone, dataFails, nothing},
-		{"data", comesGoes, dataFails + "|" + metadataFails, repair},
+		{"data", readsFail, dataFails, dataFails, nothing},
+		{"data", writesFail, dataFails + "|" + metadataFails, dataFails + "|" + poolFails, repair},
+		{"data", gone, dataFails, dataFails, nothing},
+		{"data", comesGoes, dataFails + "|" + metadataFails, dataFails + "|" + poolFails, repair},
 	})
 }
