@@ -67,8 +67,8 @@ func requireNothingLeft(t *testing.T, before, after leftovers) {
 		{"device-mapper devices", int64(before.devices), int64(after.devices), 0},
 		{"mounts", int64(before.mounts), int64(after.mounts), 0},
 		{"loop devices", int64(before.loops), int64(after.loops), 0},
-		{"metadata used, bytes", int64(before.pool.MetadataUsed), int64(after.pool.MetadataUsed), spareMetadata},
-		{"data used, bytes", int64(before.pool.DataUsed), int64(after.pool.DataUsed), spareData},
+		{"metadata used, bytes", before.pool.MetadataUsed, after.pool.MetadataUsed, spareMetadata},
+		{"data used, bytes", before.pool.DataUsed, after.pool.DataUsed, spareData},
 	} {
 		figure(t, f.what, "%d before, %d after", f.before, f.after)
 		if f.after > f.before+f.spare {
