@@ -44,7 +44,10 @@ func syncData(f *os.File) error {
 	if failpoint.Planted("unsynced-record") {
 		return nil
 	}
-	return unix.Fdatasync(int(f.Fd()))
+	if err := unix.Fdatasync(int(f.Fd())); err != nil {
+		return &os.PathError{Op: "sync", Path: f.Name(), Err: err}
+	}
+	return nil
 }
 
 // Intent returns the newest intent; ok is false where none was ever written.
