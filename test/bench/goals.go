@@ -75,6 +75,15 @@ const (
 	asRatio
 )
 
+func unitOf(name string) unit {
+	for _, f := range figures {
+		if f.name == name {
+			return f.unit
+		}
+	}
+	return inSeconds
+}
+
 // asFast leaves room for noise.
 const asFast = 1.05
 

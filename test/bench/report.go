@@ -14,12 +14,16 @@ func report(args []string) error {
 	flags := flag.NewFlagSet("bench report", flag.ExitOnError)
 	in := flags.String("in", ".", "folder with results.json")
 	docs := flags.String("docs", "", "page whose generated part is replaced; plots go beside it")
+	note := flags.String("note", "", "what the reader must know about this run, for the report")
 	_ = flags.Parse(args) // ExitOnError
 	r, err := readResults(filepath.Join(*in, resultsFile))
 	if err != nil {
 		return err
 	}
 	text := markdown(r)
+	if *note != "" {
+		text = "**" + *note + "**\n\n" + text
+	}
 	fmt.Print(text)
 	err = errors.Join(
 		os.WriteFile(filepath.Join(*in, "report.md"), []byte(text), 0o644),

@@ -44,7 +44,7 @@ func (w workload) wants(s *subject) bool {
 // record notes a sample of the subject whose turn it is.
 func (b *bench) record(figure string, sample float64) {
 	b.results.add(figure, b.subject.name, sample)
-	fmt.Printf("%-24s %-50s %12.3f\n", b.subject.name, figure, sample*1e3)
+	fmt.Printf("%-26s %-52s %12s\n", b.subject.name, figure, unitOf(figure).format(sample))
 }
 
 func run(ctx context.Context, args []string) error {
