@@ -39,9 +39,10 @@ func compare(r *Results, f figure, of trio) (c comparison, ok bool) {
 	c.faster = pairedRatio(peer, mine, 0)
 	c.of = 1 / positive(pairedRatio(over, mine, trip))
 	if f.ofFigure != "" {
-		c.of = c.own / positive(median(r.samples(f.ofFigure, own)))
+		over = r.samples(f.ofFigure, own)
+		c.of = c.own / positive(median(over))
 	}
-	if len(over) == 0 && f.ofFigure == "" {
+	if len(over) == 0 {
 		c.of = 0
 	}
 	return c, true

@@ -65,6 +65,10 @@ func TestWhatWasNotMeasuredHasNoVerdict(t *testing.T) {
 	if !ok || c.verdict() != "" {
 		t.Errorf("verdict %q without anything to compare with", c.verdict())
 	}
+	huge := resultsOf(figHugeDiff, []float64{0.02}, nil, nil)
+	if c, ok := compare(huge, figureNamed(t, figHugeDiff), trios[0]); !ok || c.verdict() != "" {
+		t.Errorf("verdict %q without the figure that it relates to", c.verdict())
+	}
 	if _, ok := compare(r, figureNamed(t, figRemove), trios[0]); ok {
 		t.Error("a figure without samples is shown")
 	}

@@ -100,8 +100,8 @@ func (u unit) format(v float64) string {
 		return fmt.Sprintf("%.1f MiB", v/(1<<20))
 	case u == asRatio:
 		return fmt.Sprintf("%.2f×", v)
-	case v >= 10:
-		return fmt.Sprintf("%.1f s", v)
+	case v >= 1:
+		return fmt.Sprintf("%.3g s", v)
 	case v < 1e-3:
 		return fmt.Sprintf("%.3f ms", v*1e3)
 	}
