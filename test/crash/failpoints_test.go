@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/dmthin/dmthin/test/vm/kernellog"
 )
 
 // TestTheDaemonMayFailAtEveryPoint has it die, panic and meet an error wherever
@@ -14,6 +16,10 @@ import (
 // it recovers. DMTHIN_POINTS is how many faults of each kind are tried; 0 takes
 // all.
 func TestTheDaemonMayFailAtEveryPoint(t *testing.T) {
+	// What a deletion does that failed once it was done.
+	for _, pattern := range []string{`Deletion of thin device \d+ failed`, `error adding target to table`} {
+		requireNoError(t, kernellog.Expect(pattern))
+	}
 	prepared := preparedDisk(t)
 	blank, err := blankDisk(t.Context(), "blank")
 	requireNoError(t, err)

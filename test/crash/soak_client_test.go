@@ -103,8 +103,10 @@ func (r *recorder) forgetRemoved() {
 	r.operations, r.acked = operations, acked
 }
 
-// spent is how long calls took, in the order of their answers.
+// spent is how long the calls of a round took.
 type spent struct {
+	began, ended time.Time
+
 	mu    sync.Mutex
 	calls []timedCall
 }
@@ -120,4 +122,5 @@ func (s *spent) add(v verb, took time.Duration) {
 	s.calls = append(s.calls, timedCall{v, took})
 }
 
-func (s *spent) count() int { return len(s.calls) }
+// rate is how many calls a second were answered.
+func (s *spent) rate() float64 { return float64(len(s.calls)) / s.ended.Sub(s.began).Seconds() }

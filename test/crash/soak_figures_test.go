@@ -127,19 +127,21 @@ func requireNoGrowth(t *testing.T, before, after use) {
 	}
 }
 
-// slower bounds how much longer a call may take in the last quarter than in the
-// first: machines that others use too are no better clock.
+// slower bounds how much slower the last round may be than the first: machines
+// that others use too are no better clock.
 const slower = 2
 
-// requireNoSlowDown compares the medians of the first and the last quarter.
-func (s *spent) requireNoSlowDown(t *testing.T) {
+func requireNoSlowDown(t *testing.T, first, last *spent) {
 	t.Helper()
-	quarter := len(s.calls) / 4
+	figure(t, "calls a second", "%.1f at first, %.1f at last", first.rate(), last.rate())
+	if slower*last.rate() < first.rate() {
+		t.Errorf("%.1f calls a second were answered at first, %.1f at last", first.rate(), last.rate())
+	}
 	for _, v := range []verb{create, fill, write, remove} {
-		first, last := median(s.calls[:quarter], v), median(s.calls[len(s.calls)-quarter:], v)
-		figure(t, "median of "+string(v), "%d ms in the first quarter, %d ms in the last", first.Milliseconds(), last.Milliseconds())
-		if last > slower*first+250*time.Millisecond {
-			t.Errorf("%s takes %s, at first %s", v, last, first)
+		before, after := median(first.calls, v), median(last.calls, v)
+		figure(t, "median of "+string(v), "%d ms at first, %d ms at last", before.Milliseconds(), after.Milliseconds())
+		if after > slower*before+time.Second {
+			t.Errorf("%s takes %s, at first %s", v, after, before)
 		}
 	}
 }

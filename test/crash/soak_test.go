@@ -35,10 +35,10 @@ func TestSoak(t *testing.T) {
 		after := look(t, d)
 		figure(t, "clients", "%d", soakClients)
 		figure(t, "worked", "%s", length)
-		figure(t, "calls answered", "%d", s.spent.count())
+		figure(t, "calls answered", "%d", s.answered)
 		figure(t, "daemons killed", "%d", s.kills)
 		requireNothingLeft(t, before, after)
-		s.spent.requireNoSlowDown(t)
+		requireNoSlowDown(t, s.first, s.last)
 		requireNoError(t, d.stop())
 	})
 }
@@ -47,9 +47,10 @@ func TestSoak(t *testing.T) {
 type soak struct {
 	r       *recorder
 	clients []*client
-	spent   spent
 	random  *rand.Rand
-	kills   int
+
+	first, last     *spent
+	answered, kills int
 }
 
 func newSoak(seed uint64) *soak {
@@ -60,32 +61,34 @@ func newSoak(seed uint64) *soak {
 	return s
 }
 
-// run works in rounds; a kill ends each but the last, which is longer, so that
-// one daemon gets old. It returns the daemon that lives.
+// run has the daemon die half of the time, in rounds. Before and after that it
+// works on, for a while that counts for speed; a round that a kill ends knows
+// nothing of the calls that would have taken longest. It returns the daemon
+// that lives.
 func (s *soak) run(t *testing.T, d *daemon, length time.Duration) *daemon {
 	t.Helper()
-	last := length / 3
-	mean := (length - last) / rounds
-	if mean > time.Minute {
-		mean = time.Minute
-	}
-	for left := length - last; left > 0; {
+	quarter := length / 4
+	s.round(t, d, quarter/2, false) // until there are layers
+	s.first = s.round(t, d, quarter/2, false)
+	mean := min(2*quarter/rounds, time.Minute)
+	for left := 2 * quarter; left > 0; {
 		stretch := min(mean/2+time.Duration(s.random.Int64N(int64(mean))), left)
 		left -= stretch
 		s.round(t, d, stretch, true)
 		d = started(t)
 		s.compare(t, d)
 	}
-	s.round(t, d, last/2, false)
+	s.round(t, d, quarter/2, false)
 	young := daemonUse(t, d)
-	s.round(t, d, last/2, false)
+	s.last = s.round(t, d, quarter/2, false)
 	requireNoGrowth(t, young, daemonUse(t, d))
 	s.compare(t, d)
 	return d
 }
 
-// round has all clients work, and the daemon die at its end if it is to.
-func (s *soak) round(t *testing.T, d *daemon, length time.Duration, kill bool) {
+// round has all clients work, and the daemon die at its end if it is to. It
+// returns how long calls took.
+func (s *soak) round(t *testing.T, d *daemon, length time.Duration, kill bool) *spent {
 	t.Helper()
 	over := make(chan struct{})
 	killed := make(chan error, 1)
@@ -98,18 +101,22 @@ func (s *soak) round(t *testing.T, d *daemon, length time.Duration, kill bool) {
 		}
 		killed <- nil
 	}()
+	took := &spent{began: time.Now()}
 	failures := make(chan error, len(s.clients))
 	for _, c := range s.clients {
-		go func() { failures <- c.work(d, s.r, &s.spent, over) }()
+		go func() { failures <- c.work(d, s.r, took, over) }()
 	}
 	var errs []error
 	for range s.clients {
 		errs = append(errs, <-failures)
 	}
 	requireNoError(t, errors.Join(append(errs, <-killed)...))
+	took.ended = time.Now()
+	s.answered += len(took.calls)
 	if kill {
 		s.kills++
 	}
+	return took
 }
 
 // compare looks at all layers, and removes those whose last call had no answer.
