@@ -40,12 +40,13 @@ type daemon struct {
 
 	cmd    *exec.Cmd
 	http   http.Client
+	limit  time.Duration // of one call
 	log    string        // file; this daemon's words begin at logged
 	logged int64         //
 	exited chan struct{} // closed once the process is gone
 }
 
-// callLimit bounds one call. An emulated machine is slow, a hang is longer.
+// callLimit bounds most calls. An emulated machine is slow, a hang is longer.
 const callLimit = 2 * time.Minute
 
 const socket = runDir + "/dmthin.sock"
@@ -60,7 +61,7 @@ func (s setting) start(failpoints string) (*daemon, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	d := &daemon{setting: s, log: filepath.Join(dir, "dmthind.log"), exited: make(chan struct{})}
+	d := &daemon{setting: s, limit: callLimit, log: filepath.Join(dir, "dmthind.log"), exited: make(chan struct{})}
 	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
@@ -144,7 +145,7 @@ func (d *daemon) call(method string, request, answer any) error {
 }
 
 func (d *daemon) post(method string, body io.Reader, answer any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://driver/GraphDriver."+method, body)
 	if err != nil {

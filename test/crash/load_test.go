@@ -52,6 +52,7 @@ func startedOn(t *testing.T, s setting) *daemon {
 	t.Helper()
 	d, err := s.start("")
 	requireNoError(t, err)
+	d.limit = 3 * time.Hour
 	requireNoError(t, d.init())
 	return d
 }
