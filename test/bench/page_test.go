@@ -41,6 +41,10 @@ func TestPlotsShowWhatWasMeasured(t *testing.T) {
 			t.Errorf("the plot doesn't name %q", want)
 		}
 	}
+	text := withPlots("### On loop-lvm\n\n| table", "images")
+	if want := "### On loop-lvm\n\n![On loop-lvm](images/bench-on-loop-lvm.svg)\n\n| table"; text != want {
+		t.Errorf("the page is %q, want %q", text, want)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "bench-on-direct-lvm.svg")); err == nil {
 		t.Error("a plot of what was not measured")
 	}

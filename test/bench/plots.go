@@ -25,11 +25,24 @@ func plots(r *Results, dir string) error {
 	}
 	var errs []error
 	for _, t := range trios {
-		name := "bench-" + strings.ReplaceAll(strings.ToLower(t.title), " ", "-") + ".svg"
 		subjects := slices.DeleteFunc([]string{t.own, t.builtin, t.overlay}, func(s string) bool { return s == "" })
-		errs = append(errs, dots(r, filepath.Join(dir, name), t.title, subjects))
+		errs = append(errs, dots(r, filepath.Join(dir, t.plot()), t.title, subjects))
 	}
 	return errors.Join(errs...)
+}
+
+// plot is the file's name.
+func (t trio) plot() string {
+	return "bench-" + strings.ReplaceAll(strings.ToLower(t.title), " ", "-") + ".svg"
+}
+
+// withPlots shows each table's plot, which lies in dir, below its title.
+func withPlots(text, dir string) string {
+	for _, t := range trios {
+		title := "### " + t.title + "\n\n"
+		text = strings.Replace(text, title, title+"!["+t.title+"]("+dir+"/"+t.plot()+")\n\n", 1)
+	}
+	return text
 }
 
 var colors = []color.Color{

@@ -26,11 +26,11 @@ func report(args []string) error {
 	}
 	fmt.Print(text)
 	err = errors.Join(
-		os.WriteFile(filepath.Join(*in, "report.md"), []byte(text), 0o644),
+		os.WriteFile(filepath.Join(*in, "report.md"), []byte(withPlots(text, ".")), 0o644),
 		plots(r, *in))
 	if err != nil || *docs == "" {
 		return err
 	}
 	dir := filepath.Dir(*docs)
-	return errors.Join(replaceGenerated(*docs, text), plots(r, filepath.Join(dir, plotDir)))
+	return errors.Join(replaceGenerated(*docs, withPlots(text, plotDir)), plots(r, filepath.Join(dir, plotDir)))
 }

@@ -26,7 +26,7 @@ func markdown(r *Results) string {
 }
 
 func (s Scale) explain() string {
-	return fmt.Sprintf("%d rounds (%d of the slow ones); the image has %d files, the applied layer %d, the huge image %d; "+
+	return fmt.Sprintf("At most %d rounds (%d of the slow ones), as time allowed; the image has %d files, the applied layer %d, the huge image %d; "+
 		"the big file is %d MiB; many layers are %d, first and last %d of each; %d calls at once. "+
 		"With dockerd the image has %d files, and the build %d steps.",
 		s.Rounds, s.SlowRounds, s.Tree, s.Apply, s.Huge, s.Big>>20, s.Many, s.Probe, s.AtOnce, s.ImageTree, s.Steps)
