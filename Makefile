@@ -24,7 +24,7 @@ ONLY   ?=
 RUN    ?=
 # LONG=1 also runs what takes too long for each change.
 LONG   ?=
-long = -tags dmtest,e2e,takeover -timeout 2h
+long = -tags dmtest,e2e,takeover -timeout 6h
 # An emulated machine keeps about one CPU busy, so two releases side by side take little longer than one.
 MACHINES ?= 2
 vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' -machines $(MACHINES) $(if $(HOST),-host)
@@ -128,8 +128,8 @@ test-long: vm-test crash ## Before a release: all tests in VMs, those that make 
 .PHONY: take-over
 take-over: DISTRO = trixie
 take-over: RUN = ^Test(APowerCut|DamageThat|Adopt|Move|ManualTakeOver)|adopt-powercut
-take-over: plugin old-docker ## Test the take-over whole, power cut at every write, in a VM; takes DISTRO, RUN, HOST=1
-	@$(vmtest) -tags dmtest,e2e,takeover -only '^(internal/takeover|test/e2e)$$' -timeout 2h
+take-over: plugin old-docker ## Test the take-over whole, in VMs, in one to two hours; takes DISTRO, RUN, HOST=1
+	@$(vmtest) $(long) -only '^(internal/takeover|test/e2e)$$'
 
 .PHONY: conformance
 conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; takes DISTRO, RUN, HOST=1

@@ -24,6 +24,7 @@ type adoptHost struct {
 
 	builtIn, external *dockerd
 	host              *hostDaemon
+	plugin            string // the managed plugin's ID, where that is used
 }
 
 // newAdoptHost starts the built-in driver with these options.
@@ -88,9 +89,13 @@ func builtInDocker(t *testing.T) string {
 	return dir
 }
 
-// startDMThin starts the host daemon, and dockerd on it.
+// startDMThin starts the host daemon where there is no plugin, and dockerd on it.
 func (h *adoptHost) startDMThin(t *testing.T) *stack {
 	t.Helper()
+	if h.plugin != "" {
+		h.external.start(t)
+		return &stack{dockerd: h.external, plugin: h.plugin}
+	}
 	h.host.start(t)
 	h.external.start(t)
 	return &stack{host: h.host, dockerd: h.external}

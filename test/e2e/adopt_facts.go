@@ -56,16 +56,32 @@ func readFacts(t *testing.T, d *dockerd) facts {
 // nothing.
 const noTime = `"0001-01-01T00:00:00Z"`
 
-// inspected leaves out what is the driver's, what a start changes, and what
-// only one of two Dockers says.
+// inspectedKeys are what docker inspect says, less what is the driver's, what a
+// start changes, and what only one of two Dockers says.
+var inspectedKeys = []string{
+	"Id", "Created", "Path", "Args", "Image", "Name", "Mounts", "RepoTags", "Parent", "Comment", "Architecture", "Os", "Size", "RootFS", "RestartCount",
+	"Config.Hostname", "Config.User", "Config.Env", "Config.Cmd", "Config.Entrypoint", "Config.Labels", "Config.WorkingDir", "Config.StopTimeout",
+	"HostConfig.NetworkMode", "HostConfig.StorageOpt", "HostConfig.RestartPolicy", "HostConfig.Privileged",
+}
+
 func inspected(t *testing.T, d *dockerd, path string) string {
 	t.Helper()
 	var object map[string]json.RawMessage
 	d.ask(t, path, &object)
+	for _, part := range []string{"Config", "HostConfig"} {
+		var members map[string]json.RawMessage
+		if err := json.Unmarshal(object[part], &members); object[part] != nil && err != nil {
+			t.Fatalf("%s of %s: %v", part, path, err)
+		}
+		for key, value := range members {
+			object[part+"."+key] = value
+		}
+	}
 	rest := map[string]json.RawMessage{}
-	for _, key := range []string{"Id", "Created", "Path", "Args", "Image", "Name", "Mounts", "RepoTags", "Parent", "Comment", "Architecture", "Os", "Size", "RootFS"} {
-		if value, ok := object[key]; ok && string(value) != noTime {
-			rest[key] = value
+	for _, key := range inspectedKeys {
+		// One Docker says nothing where another says that there is nothing.
+		if value := string(object[key]); !slices.Contains([]string{"", noTime, "null", "{}", "[]", `""`}, value) {
+			rest[key] = object[key]
 		}
 	}
 	return encode(t, rest)

@@ -14,6 +14,7 @@ func (h *adoptHost) installPlugin(t *testing.T) {
 	h.builtIn.run(t, "plugin", "create", "dmthin", env.plugin)
 	h.builtIn.run(t, "plugin", "set", "dmthin", "data-root.source="+h.root)
 	h.builtIn.run(t, "plugin", "enable", "dmthin")
+	h.plugin = h.builtIn.run(t, "plugin", "inspect", "--format", "{{.ID}}", "dmthin")
 }
 
 // TestAdoptRemapped takes over the data of one user namespace, which is a folder

@@ -40,10 +40,15 @@ func TestAdoptManualDirectLVM(t *testing.T) {
 
 //vm:last
 func TestAdoptAutomaticDirectLVM(t *testing.T) {
+	automaticAdoptHost(t, "adopt-automatic").shortThereAndBack(t)
+}
+
+// automaticAdoptHost has a thin pool that Docker's driver set up.
+func automaticAdoptHost(t *testing.T, name string) *adoptHost {
+	t.Helper()
 	expectKernel(t, suspendedPool)
 	t.Cleanup(func() { blankDisk(t, spareDisk) })
-	h := newAdoptHost(t, "adopt-automatic", lvmPool("/dev/mapper/docker-thinpool"), "dm.directlvm_device="+spareDisk, "dm.basesize=1G", "dm.fs=xfs")
-	h.shortThereAndBack(t)
+	return newAdoptHost(t, name, lvmPool("/dev/mapper/docker-thinpool"), "dm.directlvm_device="+spareDisk, "dm.basesize=1G", "dm.fs=xfs")
 }
 
 // manualAdoptHost has a thin pool that an operator made, as a reboot leaves it

@@ -3,31 +3,50 @@
 package e2e
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// variedHost makes images in several chains, and containers in all states; steps
-// are a Dockerfile's, of an image that is built.
-func (h *adoptHost) variedHost(t *testing.T, chain int, steps ...string) {
+// variedHost makes images in several chains, and containers in all states. One
+// runs on.
+func (h *adoptHost) variedHost(t *testing.T) {
 	t.Helper()
+	h.manyImages(t)
 	d := h.builtIn
-	importImage(t, d.docker, "busybox", busyboxFiles(t)...)
-	importImage(t, d.docker, "odd", append(busyboxFiles(t), oddFiles()...)...)
-	many := manyLayers(t, chain)
-	d.runWith(t, nil, bytes.NewReader(savedChain(t, "many", many)), "load", "-q")
-	h.top, h.chain = fmt.Sprintf("many%d", chain), chain
-	d.runWith(t, nil, strings.NewReader("FROM odd\nLABEL x=y\n"+strings.Join(steps, "\n")), "build", "-q", "--network", "none", "-t", "built", "-")
-	d.background(t, "running", "built", "mv /odd/owned /odd/moved; rm -f /odd/setuid; echo here >/here; sleep 1000")
-	d.shell(t, "running", "while [ ! -s /here ]; do usleep 100000; done")
+	h.changesFiles(t, d)
 	d.run(t, append(append([]string{"create", "--name", "created", "--storage-opt", "size=2G"}, offline...), h.top, "sh", "-c", "df -m / >/df")...)
 	d.run(t, "commit", "running", "committed")
-	d.run(t, "stop", "running")
+	d.background(t, "failed", fmt.Sprintf("fork%d", forkEnd), "rm -r /fork; echo failed >/here; exit 3")
+	d.background(t, "stopped", "odd4", "echo here >/here; sleep 1000")
+	d.run(t, "stop", "stopped")
+}
+
+// changesFiles starts a container that changes files in each way. What no program
+// in it can, is done from outside.
+func (h *adoptHost) changesFiles(t *testing.T, d *dockerd) {
+	t.Helper()
+	d.background(t, "running", "built", `cd /odd
+mv owned moved; rm -f setuid; echo one >first; ln first second; ln -s /nowhere link; chown 12:34 precise; chmod 4711 capable
+rm -r sticky; mkdir sticky; echo new >sticky/file
+rm null; busybox mknod null c 1 5
+echo here >/here; sleep 1000`)
+	d.shell(t, "running", "while [ ! -s /here ]; do usleep 100000; done")
+	odd := fmt.Sprintf("/proc/%d/root/odd/", d.container(t, "running").State.Pid)
+	for _, a := range []struct{ file, name, value string }{
+		{"labelled", "user.note", "changed"},
+		{"second", "user.new", "\x00\x01"},
+		{"moved", "security.capability", "\x01\x00\x00\x02\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"},
+	} {
+		if err := unix.Setxattr(odd+a.file, a.name, []byte(a.value), 0); err != nil {
+			t.Fatalf("set %s of %s: %v", a.name, a.file, err)
+		}
+	}
 }
 
 // removeBusy removes a container whose device somebody has open, so that its
@@ -119,7 +138,21 @@ func (h *adoptHost) requireSize(t *testing.T, d *dockerd, container string, size
 func (h *adoptHost) buildsOn(t *testing.T, d *dockerd, image string) {
 	t.Helper()
 	d.runWith(t, nil, strings.NewReader("FROM "+image+"\nRUN echo above >/above\n"), "build", "-q", "--network", "none", "-t", "above-"+image, "-")
-	d.run(t, append(append([]string{"create", "--name", "new"}, offline...), "above-"+image, "true")...)
+	d.run(t, append(append([]string{"create", "--name", "of-" + image}, offline...), "above-"+image, "true")...)
+}
+
+// removesSome removes a container and its image; the space that they alone took
+// comes back.
+func (h *adoptHost) removesSome(t *testing.T, s *stack) {
+	t.Helper()
+	before := s.status(t)
+	s.run(t, "rm", "failed")
+	s.run(t, "rmi", fmt.Sprintf("fork%d", forkEnd))
+	const layers = 3 // the container's two, and the image's
+	eventually(t, time.Minute, "the removed layers' space is back", func() bool {
+		now := s.status(t)
+		return now.Layers == before.Layers-layers && now.Pool.DataUsed < before.Pool.DataUsed && now.Pool.DeferredDeleted == 0
+	})
 }
 
 // removeAll removes everything; the space comes back.
@@ -127,7 +160,7 @@ func removeAll(t *testing.T, d *dockerd, before string) {
 	t.Helper()
 	d.run(t, append([]string{"rm", "-f"}, strings.Fields(d.run(t, "ps", "-aq"))...)...)
 	d.run(t, "image", "prune", "-af")
-	eventually(t, time.Minute, "the pool has the space back: "+before, func() bool { return spaceUsed(t, d) == before })
+	eventually(t, 3*time.Minute, "the pool has the space back: "+before, func() bool { return spaceUsed(t, d) == before })
 }
 
 func spaceUsed(t *testing.T, d *dockerd) string {

@@ -24,6 +24,9 @@ import (
 // differs, but access and change times.
 type tree map[string]string
 
+// sameFile begins the line of a further name of a file.
+const sameFile = "same file as "
+
 // readTree reads everything below root on root's own filesystem.
 func readTree(tb testing.TB, root string) tree {
 	tb.Helper()
@@ -53,7 +56,7 @@ func readTree(tb testing.TB, root string) tree {
 			return nil
 		}
 		if first, ok := firstLink[st.Ino]; ok && !entry.IsDir() {
-			found[name] = "same file as " + first
+			found[name] = sameFile + first
 			return nil
 		}
 		firstLink[st.Ino] = name
@@ -140,6 +143,19 @@ func (t tree) without(paths ...string) tree {
 	for path, text := range t {
 		if !slices.Contains(paths, path) {
 			rest[path] = text
+		}
+	}
+	return rest
+}
+
+// below is the tree of a folder in it.
+func (t tree) below(folder string) tree {
+	rest := tree{}
+	for path, text := range t {
+		if path == folder {
+			rest["."] = text
+		} else if name, ok := strings.CutPrefix(path, folder+"/"); ok {
+			rest[name] = strings.Replace(text, sameFile+folder+"/", sameFile, 1)
 		}
 	}
 	return rest
