@@ -11,13 +11,16 @@ import (
 	"testing"
 )
 
-// damages are what can be wrong with a host: each is found by its name.
-var damages = map[string]struct {
+// damage is something wrong, and what is said of it.
+type damage struct {
 	do    func(t *testing.T, h *dockerHost)
 	names []string
 	fatal bool
 	words string // of the finding
-}{
+}
+
+// damages are what can be wrong with a host: each is found by its name.
+var damages = map[string]damage{
 	"missing record": {
 		func(t *testing.T, h *dockerHost) {
 			t.Helper()
@@ -227,47 +230,54 @@ func TestAThoroughLookFindsDamageInALargePool(t *testing.T) {
 }
 
 func TestDamageIsNamedAndNothingChangesUntilItIsGivenUp(t *testing.T) {
-	adopt, undo, _ := operations(t)
-	for name, damage := range damages {
+	for name, d := range damages {
 		t.Run(name, func(t *testing.T) {
 			h := newDockerHost(t)
-			damage.do(t, h)
-			before := h.files(t)
-			p, err := h.try(t, adopt, nil, nil)
-			if !errors.Is(err, ErrFound) {
-				t.Fatalf("adopt: %v", err)
-			}
-			found := slices.Compact(findingNames(p))
-			for _, want := range damage.names {
-				if !slices.Contains(found, want) {
-					t.Errorf("%q is not among the findings %q", want, found)
-				}
-				if !strings.Contains(err.Error(), want) && !damage.fatal {
-					t.Errorf("the error doesn't name %q: %v", want, err)
-				}
-			}
-			if len(found) != len(damage.names) {
-				t.Errorf("findings %+v", p.Findings)
-			}
-			if text := p.Findings[slices.Index(found, damage.names[0])].Message; !strings.Contains(text, damage.words) {
-				t.Errorf("finding %q doesn't say %q", text, damage.words)
-			}
-			requireSame(t, "refused", before, h.files(t))
-			_, err = h.try(t, adopt, damage.names[:1], nil)
-			if len(damage.names) > 1 && !errors.Is(err, ErrFound) {
-				t.Errorf("adopt with one of two given up: %v", err)
-			}
-			if _, err = h.try(t, adopt, damage.names, nil); damage.fatal != errors.Is(err, ErrFound) && len(damage.names) > 1 {
-				t.Fatalf("adopt with all given up: %v", err)
-			}
-			if damage.fatal {
-				requireSame(t, "refused", before, h.files(t))
-				return
-			}
-			h.do(t, undo) // what was given up is so until the end
-			requireSame(t, "adopted and undone", before, h.files(t))
+			d.do(t, h)
+			h.requireNamed(t, d)
 		})
 	}
+}
+
+// requireNamed finds that adopt says what is wrong and changes nothing, until
+// that is given up, where it can be.
+func (h *dockerHost) requireNamed(t *testing.T, d damage) {
+	t.Helper()
+	adopt, undo, _ := operations(t)
+	before := h.files(t)
+	p, err := h.try(t, adopt, nil, nil)
+	if !errors.Is(err, ErrFound) {
+		t.Fatalf("adopt: %v", err)
+	}
+	found := slices.Compact(findingNames(p))
+	for _, want := range d.names {
+		if !slices.Contains(found, want) {
+			t.Errorf("%q is not among the findings %q", want, found)
+		}
+		if !strings.Contains(err.Error(), want) && !d.fatal {
+			t.Errorf("the error doesn't name %q: %v", want, err)
+		}
+	}
+	if len(found) != len(d.names) {
+		t.Errorf("findings %+v", p.Findings)
+	}
+	if text := p.Findings[slices.Index(found, d.names[0])].Message; !strings.Contains(text, d.words) {
+		t.Errorf("finding %q doesn't say %q", text, d.words)
+	}
+	requireSame(t, "refused", before, h.files(t))
+	_, err = h.try(t, adopt, d.names[:1], nil)
+	if len(d.names) > 1 && !errors.Is(err, ErrFound) {
+		t.Errorf("adopt with one of two given up: %v", err)
+	}
+	if _, err = h.try(t, adopt, d.names, nil); d.fatal != errors.Is(err, ErrFound) && len(d.names) > 1 {
+		t.Fatalf("adopt with all given up: %v", err)
+	}
+	if d.fatal {
+		requireSame(t, "refused", before, h.files(t))
+		return
+	}
+	h.do(t, undo) // what was given up is so until the end
+	requireSame(t, "adopted and undone", before, h.files(t))
 }
 
 // An image's layer is synced before docker knows of it: a journal to replay

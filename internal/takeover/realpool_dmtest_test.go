@@ -112,8 +112,12 @@ var realDamages = map[string]struct {
 	}, topImage},
 }
 
-// TestDamageThatTheKernelLeavesIsNamed has what is wrong made by the kernel, not
-// by the test.
+// realFileDamages are those of damages that the kernel has no part in, but for
+// the filesystems of which the rest is whole.
+var realFileDamages = []string{"missing record", "damaged record", "pool that needs a check"}
+
+// TestDamageThatTheKernelLeavesIsNamed has what is wrong, or at least what is
+// not, made by the kernel and not by the test.
 //
 //vm:once
 func TestDamageThatTheKernelLeavesIsNamed(t *testing.T) {
@@ -125,6 +129,15 @@ func TestDamageThatTheKernelLeavesIsNamed(t *testing.T) {
 		}
 		h.do(t, undo)
 		whole := h.keepPool(t)
+		for _, name := range realFileDamages {
+			t.Run(name+" on "+fs, func(t *testing.T) {
+				whole()
+				h.writeRecords(t)
+				damages[name].do(t, h)
+				h.requireNamed(t, damages[name])
+			})
+		}
+		h.writeRecords(t)
 		for name, damage := range realDamages {
 			t.Run(name+" on "+fs, func(t *testing.T) {
 				whole()
