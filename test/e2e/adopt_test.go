@@ -39,6 +39,7 @@ func TestAdoptManualDirectLVM(t *testing.T) {
 }
 
 //vm:last
+//vm:long
 func TestAdoptAutomaticDirectLVM(t *testing.T) {
 	automaticAdoptHost(t, "adopt-automatic").shortThereAndBack(t)
 }

@@ -38,6 +38,7 @@ func TestDockerdRefusesToStartWithAnUnknownOption(t *testing.T) {
 	requireNothingLeft(t, before)
 }
 
+//vm:last
 func TestXFSLayersRunAndKeepTheirSize(t *testing.T) {
 	before := kernelObjects(t)
 	s := hostStack(t, "xfs", "dm.fs=xfs", "dm.basesize=320M")

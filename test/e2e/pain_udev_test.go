@@ -141,6 +141,7 @@ func TestPain13AKilledDaemonLeavesNoSemaphores(t *testing.T) {
 	}
 }
 
+//vm:last
 func TestPain14ParallelStartsFindTheirDevices(t *testing.T) {
 	d := startLoneDriver(t)
 	const clients, rounds = 16, 3
