@@ -116,6 +116,7 @@ func fillMetadata(t *testing.T, pool *thinpool.Pool) {
 	t.Fatal("the metadata never got full")
 }
 
+//vm:once
 func TestFullMetadataIsNoticedAndHealedByMore(t *testing.T) {
 	pool, spec := openPool(t, 64*mib, 2*mib)
 	_, path := createActive(t, pool, 1)

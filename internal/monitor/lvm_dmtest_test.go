@@ -63,6 +63,8 @@ func groupFree(ctx context.Context) (int64, error) {
 
 // The writer is faster than anything that only looks every few seconds, and
 // needs several extensions.
+//
+//vm:once
 func TestPoolExtendedWhileWritingNeverShowsAnError(t *testing.T) {
 	pool := newGroup(t, 512*mib)
 	_, path := createActive(t, pool, 1)

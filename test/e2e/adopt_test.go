@@ -23,6 +23,7 @@ func TestAdoptLoopLVM(t *testing.T) {
 // left inactive.
 //
 //vm:once
+//vm:long
 func TestAdoptManualDirectLVM(t *testing.T) {
 	h := manualAdoptHost(t, "adopt-manual", "dm.fs=xfs")
 	h.keepFile(t)

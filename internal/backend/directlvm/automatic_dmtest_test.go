@@ -20,6 +20,8 @@ import (
 var errCrash = errors.New("power cut")
 
 // Each step is cut off before it begins, once, and the next start goes on.
+//
+//vm:once
 func TestSetUpGoesOnFromWhateverStepItWasCutOffAt(t *testing.T) {
 	cfg, _ := config(t)
 	disk := dmtest.Loop(t, gib)

@@ -12,6 +12,8 @@ import (
 )
 
 // After a reboot nobody may have activated the volume.
+//
+//vm:once
 func TestManualPoolIsUsedUnderEveryNameAndActivatedIfNeedBe(t *testing.T) {
 	manualPool(t)
 	for name, active := range map[string]bool{"/dev/mapper/docker-thinpool": true, "/dev/docker/thinpool": false} {

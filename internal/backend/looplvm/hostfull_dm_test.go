@@ -89,6 +89,8 @@ func writeAll(path string, count int) error {
 
 // The host's disk is full before the pool is. That must fail the writer, and
 // nothing else: the pool stays writable, and goes on once there is room.
+//
+//vm:once
 func TestFullHostDiskFailsTheWriterButNotThePool(t *testing.T) {
 	for _, pattern := range []string{`I/O error, dev loop`, `Buffer I/O error on dev`} {
 		if err := kernellog.Expect(pattern); err != nil {
