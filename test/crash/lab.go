@@ -173,7 +173,7 @@ func (l *lab) close(ctx context.Context) error {
 }
 
 func removeDevice(ctx context.Context, name string) (err error) {
-	for range 100 {
+	for range 600 {
 		err = dm.Remove(ctx, dm.ID{Name: name}, dm.RemoveOptions{})
 		if !errors.Is(err, unix.EBUSY) {
 			return err
@@ -191,7 +191,7 @@ func mountState() error {
 }
 
 func unmountState() (err error) {
-	for range 100 {
+	for range 600 {
 		if err = unix.Unmount(stateDir, 0); !errors.Is(err, unix.EBUSY) {
 			return err
 		}

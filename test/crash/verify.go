@@ -100,7 +100,7 @@ func (d *daemon) compareList(ctx context.Context, wanted map[string]*expected) (
 // settled waits until removed layers have given back their devices, and has the
 // daemon check itself: nothing may be leaked.
 func (d *daemon) settled(ctx context.Context, wanted map[string]*expected) (wrong []string) {
-	return d.settledWithin(ctx, wanted, 20*time.Second)
+	return d.settledWithin(ctx, wanted, callLimit)
 }
 
 func (d *daemon) settledWithin(ctx context.Context, wanted map[string]*expected, limit time.Duration) (wrong []string) {

@@ -14,7 +14,13 @@ import (
 type Summary struct {
 	mu                      sync.Mutex // protects what follows, and keeps a test's lines together
 	passed, failed, skipped int
-	failures                []string
+	failures                []failure
+}
+
+// failure is one for the closing lines.
+type failure struct {
+	name   string
+	output []string // its last lines
 }
 
 // Failed is the number of failures so far.
@@ -91,6 +97,7 @@ func (j *Job) addTest(t Test) {
 		j.fail(fmt.Sprintf("%s (%.2fs)", name, t.Seconds), name)
 	}
 	j.failed++
+	j.sum.failures[len(j.sum.failures)-1].output = lastLines(t.Output, 12)
 	for _, line := range lastLines(t.Output, 60) {
 		fmt.Fprintln(j.out, "      "+line)
 	}
@@ -100,7 +107,7 @@ func (j *Job) addTest(t Test) {
 // holds the summary's lock.
 func (j *Job) fail(line, name string) {
 	j.sum.failed++
-	j.sum.failures = append(j.sum.failures, name)
+	j.sum.failures = append(j.sum.failures, failure{name: name})
 	fmt.Fprintln(j.out, "FAIL  "+line)
 }
 
@@ -128,12 +135,16 @@ func lastLines(lines []string, n int) []string {
 	return slices.Concat([]string{fmt.Sprintf("… %d lines left out, see its output.log", len(lines)-n)}, lines[len(lines)-n:])
 }
 
-// Close writes the closing lines: the failures again, the counts.
+// Close writes the closing lines: the failures again, for those who see only the
+// end of a long log, and the counts.
 func (s *Summary) Close(w io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.failures {
-		fmt.Fprintln(w, "FAILED:", f)
+		fmt.Fprintln(w, "FAILED:", f.name)
+		for _, line := range f.output {
+			fmt.Fprintln(w, "      "+line)
+		}
 	}
 	if s.skipped > 0 {
 		fmt.Fprintf(w, "%d skipped\n", s.skipped)

@@ -48,7 +48,7 @@ func TestSummaryCountsWhatFailed(t *testing.T) {
 func TestClosingLineCountsAndFailuresAreNamedAgain(t *testing.T) {
 	var s Summary
 	j := s.Follow(&bytes.Buffer{}, "trixie", "internal-dm")
-	_, _ = j.Write([]byte("=== RUN   TestA\n--- PASS: TestA (0s)\n=== RUN   TestB\n--- FAIL: TestB (0s)\n")) // never fails
+	_, _ = j.Write([]byte("=== RUN   TestA\n--- PASS: TestA (0s)\n=== RUN   TestB\n    b_test.go:7: got 1\n--- FAIL: TestB (0s)\n")) // never fails
 	j.Finish(job.Result{ExitCode: 1})
 	var out bytes.Buffer
 	s.Close(&out)
@@ -56,8 +56,8 @@ func TestClosingLineCountsAndFailuresAreNamedAgain(t *testing.T) {
 	if got := lines[len(lines)-1]; got != "1 passed, 1 failed" {
 		t.Errorf("closing line %q", got)
 	}
-	if !strings.Contains(out.String(), "FAILED: trixie internal-dm TestB") {
-		t.Errorf("the failure is not named:\n%s", out.String())
+	if !strings.Contains(out.String(), "FAILED: trixie internal-dm TestB\n          b_test.go:7: got 1\n") {
+		t.Errorf("the failure is not shown:\n%s", out.String())
 	}
 }
 
