@@ -139,7 +139,7 @@ func (r poolResult) table(c *columns) {
 
 // daemonJSON is written by hand for its looks; the options need no escapes.
 func daemonJSON(options []string) string {
-	return "{\n  \"storage-driver\": \"dmthin\",\n  \"storage-opts\": [\n    \"" + strings.Join(options, "\",\n    \"") + "\"\n  ]\n}"
+	return "{\n  \"experimental\": true,\n  \"storage-driver\": \"dmthin\",\n  \"storage-opts\": [\n    \"" + strings.Join(options, "\",\n    \"") + "\"\n  ]\n}"
 }
 
 func planTable(c *columns, p lvmpool.Plan) {
