@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/lvmpool"
 )
 
 func newTree() *cobra.Command { return newRootCommand(newApp(nil, nil, os.Getenv)) }
@@ -123,9 +124,12 @@ func TestManualNamesEveryCommandFlagKeyAndExitCode(t *testing.T) {
 	}
 	for _, v := range []any{versions{}, clientVersion{}, admin.Version{}, admin.Status{}, admin.PoolStatus{}, admin.LayerList{}, admin.Layer{}, admin.LogLevel{},
 		admin.Growth{}, admin.CheckReport{}, admin.Finding{}, admin.CollectReport{}, admin.Garbage{}, admin.TrimReport{}, admin.Trimmed{},
-		admin.ResizeReport{}, removed{}, mountedLayer{}, records{}, repair{}, takeoverReport{}, takeoverFinding{}} {
+		admin.ResizeReport{}, removed{}, mountedLayer{}, records{}, repair{}, takeoverReport{}, takeoverFinding{},
+		poolResult{}, lvmpool.Plan{}, lvmpool.Candidate{}, lvmpool.Step{}, lvmpool.Report{}, lvmpool.DiskReport{}} {
 		for f := range structFields(reflect.TypeOf(v)) {
-			requireIn("`" + f.Tag.Get("json") + "`")
+			if f.IsExported() {
+				requireIn("`" + f.Tag.Get("json") + "`")
+			}
 		}
 	}
 	for _, code := range []int{exitOK, exitFailure, exitUsage, exitNotReady, exitUnreachable, exitNoLayer, exitFound, exitRefused, exitInterrupted} {

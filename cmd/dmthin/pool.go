@@ -90,7 +90,8 @@ func (f *changeFlags) register(cmd *cobra.Command) {
 }
 
 // carryOut shows a plan and, unless it is a dry run, does it.
-func (a *app) carryOut(cmd *cobra.Command, p lvmpool.Plan, f changeFlags, result poolResult) error {
+func (a *app) carryOut(cmd *cobra.Command, p lvmpool.Plan, f changeFlags, options ...string) error {
+	result := poolResult{Plan: withLists(p), StorageOptions: append([]string{}, options...)}
 	if f.dryRun {
 		return a.print(result, func(c *columns) { planTable(c, p) })
 	}
@@ -123,6 +124,15 @@ type poolResult struct {
 	Plan lvmpool.Plan `json:"plan"`
 	// StorageOptions are for daemon.json; none where the pool was there before.
 	StorageOptions []string `json:"storage_opts"`
+}
+
+// withLists has JSON's [] where a list is empty, and not null.
+func withLists(p lvmpool.Plan) lvmpool.Plan {
+	p.Disks = append([]lvmpool.Candidate{}, p.Disks...)
+	for i, d := range p.Disks {
+		p.Disks[i].Destroys = append([]string{}, d.Destroys...)
+	}
+	return p
 }
 
 func (r poolResult) table(c *columns) {

@@ -68,9 +68,7 @@ Sizes are binary: 1G is 1024 MiB.`,
 			if err != nil {
 				return err
 			}
-			return a.carryOut(cmd, p, f.changeFlags, poolResult{
-				Plan: p, StorageOptions: []string{"dm.thinpooldev=" + p.PoolDevice()},
-			})
+			return a.carryOut(cmd, p, f.changeFlags, "dm.thinpooldev="+p.PoolDevice())
 		},
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.check(cmd.Flags().Changed("data-percent")); err != nil {

@@ -38,7 +38,7 @@ Disks are refused as by create.`,
 			if err != nil {
 				return err
 			}
-			return a.carryOut(cmd, p, *f, poolResult{Plan: p, StorageOptions: []string{}})
+			return a.carryOut(cmd, p, *f)
 		},
 	}
 	f.register(cmd)

@@ -25,6 +25,8 @@ works without a daemon. For layers and the daemon's own view see dmthin status.`
 			if err != nil {
 				return err
 			}
+			r.VolumesOfLVM = append([]string{}, r.VolumesOfLVM...) // [] and not null
+			r.Problems = append([]string{}, r.Problems...)
 			return a.print(r, func(c *columns) { poolReportTable(c, r) })
 		},
 	}

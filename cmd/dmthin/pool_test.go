@@ -24,6 +24,7 @@ type fakePools struct {
 	extend  lvmpool.ExtendRequest
 	done    []string
 	destroy bool
+	healthy bool
 	failure error // of the second step
 }
 
@@ -32,7 +33,7 @@ func (f *fakePools) plan(devices []string, vg, pool string) lvmpool.Plan {
 		VolumeGroup: vg, Pool: pool, DataSize: 100 << 30, MetadataSize: 1 << 30, SpareSize: 1 << 30, FreeSize: 3 << 30, ChunkSize: 512 << 10,
 	}
 	for _, d := range devices {
-		c := lvmpool.Candidate{Device: d, Size: 105 << 30, Destroys: []string{}}
+		c := lvmpool.Candidate{Device: d, Size: 105 << 30}
 		if f.destroy {
 			c.Destroys = []string{"a GPT partition table"}
 		}
@@ -61,7 +62,7 @@ func (f *fakePools) PlanExtend(_ context.Context, r lvmpool.ExtendRequest) (lvmp
 }
 
 func (f *fakePools) Inspect(_ context.Context, vg, pool string) (lvmpool.Report, error) {
-	return lvmpool.Report{
+	r := lvmpool.Report{
 		VolumeGroup: vg, Pool: pool, Device: "/dev/mapper/docker-thinpool", Active: true,
 		Disks: []lvmpool.DiskReport{
 			{Device: "/dev/sdb", UUID: "iOYbKV-1lE2-bsaM-2vWz-Gnmd-xdOR-ESFwDk", Size: 107 << 30, Free: 3 << 30},
@@ -69,8 +70,12 @@ func (f *fakePools) Inspect(_ context.Context, vg, pool string) (lvmpool.Report,
 		},
 		DataSize: 100 << 30, DataPercent: 12.5, MetadataSize: 1 << 30, MetadataPercent: 0.4, ChunkSize: 512 << 10, FreeSize: 3 << 30,
 		Profile: "docker-thinpool", ExtendThreshold: 80, ExtendPercent: 20,
-		VolumesOfLVM: []string{}, Problems: []string{"the disk with physical volume BcOiUK… is missing: attach it"},
-	}, nil
+		Problems: []string{"the disk with physical volume BcOiUK… is missing: attach it"},
+	}
+	if f.healthy {
+		r.Problems = nil
+	}
+	return r, nil
 }
 
 // pool runs a command with an answer typed in.
@@ -187,6 +192,16 @@ func TestPoolJSONHasThePlanAndTheOptions(t *testing.T) {
 	}
 	if !r.Done || len(r.Plan.Steps) != 2 || !slices.Equal(r.StorageOptions, []string{"dm.thinpooldev=/dev/mapper/docker-thinpool"}) {
 		t.Errorf("%+v", r)
+	}
+}
+
+// A script that goes through a list fails on null.
+func TestPoolJSONHasListsWhereTheyAreEmpty(t *testing.T) {
+	for _, args := range []string{"create --device /dev/sdb --dry-run", "extend --size 1G --dry-run", "status"} {
+		got := (&fakePools{healthy: true}).run(t, "", append(strings.Fields("pool --format json"), strings.Fields(args)...)...)
+		if got.code != exitOK || strings.Contains(got.out, "null") {
+			t.Errorf("pool %s: exit %d, %s", args, got.code, got.out)
+		}
 	}
 }
 
