@@ -97,7 +97,7 @@ func (e *UnreachableError) Error() string {
 	case errors.Is(e.Err, unix.EACCES):
 		return msg + "; run this as root"
 	case errors.Is(e.Err, unix.ECONNREFUSED), errors.Is(e.Err, unix.ENOENT):
-		return msg + "; is it running? (systemctl status dmthin, or docker plugin ls; another data-root: --state DIR)"
+		return msg + "; is it running, and Docker on it? (systemctl status dmthin, or docker plugin ls; another data-root: --state DIR)"
 	}
 	return msg
 }

@@ -82,7 +82,7 @@ func TestUnreachableDaemonIsOneLineThatSaysWhatToDo(t *testing.T) {
 	l.SetUnlinkOnClose(false)
 	l.Close()
 
-	const hint = "; is it running? (systemctl status dmthin, or docker plugin ls; another data-root: --state DIR)"
+	const hint = "; is it running, and Docker on it? (systemctl status dmthin, or docker plugin ls; another data-root: --state DIR)"
 	for path, want := range map[string]string{
 		absent: "can't reach dmthind at " + absent + ": no such file or directory" + hint,
 		dead:   "can't reach dmthind at " + dead + ": connection refused" + hint,

@@ -3,6 +3,7 @@ package lvm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/dmthin/dmthin/internal/executable"
@@ -32,7 +33,7 @@ var (
 type Error struct {
 	Command Command
 	Said    string // the command's complaint, in one line
-	Kind    error  // one of the sentinels above where the complaint is known, or nil
+	Kind    error  // one of the sentinels above or fs.ErrPermission where the complaint is known, or nil
 	Err     error  // *exec.ExitError, why it could not run, or why it was stopped
 }
 
@@ -71,6 +72,7 @@ var complaints = []struct {
 	words string
 	kind  error
 }{
+	{"permission denied", fs.ErrPermission},
 	{"already exists", ErrExists},
 	{"insufficient free space", ErrNoSpace},
 	{"insufficient suitable", ErrNoSpace},

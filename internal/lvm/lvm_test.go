@@ -2,6 +2,7 @@ package lvm
 
 import (
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,7 @@ var said = map[string]error{
 	"Cannot change VG docker while PVs are missing.":                                                  ErrMissingPV,
 	`Volume group "docker" not found; Cannot process volume group docker`:                             ErrNotFound,
 	`Failed to find logical volume "docker/thinpool"`:                                                 ErrNotFound,
+	"/run/lock/lvm/P_global:aux: open failed: Permission denied":                                      fs.ErrPermission,
 	`Volume group "docker" is exported`:                                                               nil,
 	"":                                                                                                nil,
 }

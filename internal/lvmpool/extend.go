@@ -20,11 +20,7 @@ func PlanExtend(ctx context.Context, commands *lvm.LVM, r ExtendRequest) (Plan, 
 	if err := lvm.CheckTools("vgextend", "lvextend", "wipefs", "thin_check"); err != nil {
 		return Plan{}, err
 	}
-	vg, err := commands.VolumeGroup(ctx, r.VolumeGroup)
-	if err != nil {
-		return Plan{}, err
-	}
-	pool, err := commands.LogicalVolume(ctx, r.VolumeGroup, r.Pool)
+	vg, pool, err := find(ctx, commands, r.VolumeGroup, r.Pool)
 	if err != nil {
 		return Plan{}, err
 	}

@@ -271,3 +271,14 @@ func TestLateFailureOfTheLooksLeavesAllDisksAlone(t *testing.T) {
 		t.Error("the disk was changed")
 	}
 }
+
+func TestAPoolThatIsNotThereIsToldWithWhatToDo(t *testing.T) {
+	commands := lvm.New(lvm.Config{Dir: t.TempDir()})
+	_, err := Inspect(t.Context(), commands, "dmthin-no-such-group", "thinpool")
+	if !errors.Is(err, lvm.ErrNotFound) || !strings.Contains(err.Error(), "dmthin pool create") {
+		t.Errorf("status: %v", err)
+	}
+	if _, err := PlanExtend(t.Context(), commands, ExtendRequest{VolumeGroup: "dmthin-no-such-group", Pool: "thinpool", Size: mib}); !errors.Is(err, lvm.ErrNotFound) || !strings.Contains(err.Error(), "--vg") {
+		t.Errorf("extend: %v", err)
+	}
+}

@@ -2,6 +2,8 @@ package lvmpool
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/dmthin/dmthin/internal/lvm"
@@ -42,11 +44,7 @@ type DiskReport struct {
 
 // Inspect reports on a pool.
 func Inspect(ctx context.Context, commands *lvm.LVM, vgName, poolName string) (Report, error) {
-	vg, err := commands.VolumeGroup(ctx, vgName)
-	if err != nil {
-		return Report{}, err
-	}
-	pool, err := commands.LogicalVolume(ctx, vgName, poolName)
+	vg, pool, err := find(ctx, commands, vgName, poolName)
 	if err != nil {
 		return Report{}, err
 	}
@@ -69,6 +67,17 @@ func Inspect(ctx context.Context, commands *lvm.LVM, vgName, poolName string) (R
 	}
 	r.Problems = r.problems(pool.Type, int64(vg.ExtentSize))
 	return r, nil
+}
+
+// find looks up a pool that an operator has named.
+func find(ctx context.Context, commands *lvm.LVM, vgName, poolName string) (vg lvm.VolumeGroup, pool lvm.LogicalVolume, err error) {
+	if vg, err = commands.VolumeGroup(ctx, vgName); err == nil {
+		pool, err = commands.LogicalVolume(ctx, vgName, poolName)
+	}
+	if errors.Is(err, lvm.ErrNotFound) {
+		err = fmt.Errorf("%w; name another with --vg and --pool (lvs shows them), or make one with dmthin pool create", err)
+	}
+	return vg, pool, err
 }
 
 func (r *Report) addParts(ctx context.Context, commands *lvm.LVM) error {

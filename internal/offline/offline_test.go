@@ -295,3 +295,13 @@ func TestALayerRemovedOfflineIsATombstone(t *testing.T) {
 		t.Errorf("%+v, %v", found, err)
 	}
 }
+
+func TestAStateThatMayNotBeReadIsNotTakenForNone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file, ""); err == nil || errors.Is(err, ErrNoState) {
+		t.Errorf("got %v, want the reason", err)
+	}
+}

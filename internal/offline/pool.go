@@ -37,8 +37,11 @@ type Pool struct {
 func Open(dir, metadata string) (*Pool, error) { return open(dir, metadata, "/sys") }
 
 func open(dir, metadata, sys string) (*Pool, error) {
-	if _, err := os.Stat(filepath.Join(dir, "metadata")); err != nil {
-		return nil, fmt.Errorf("%w (%s)", ErrNoState, dir)
+	switch _, err := os.Stat(filepath.Join(dir, "metadata")); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w (%s); another data-root: --state DIR", ErrNoState, dir)
+	case err != nil:
+		return nil, fmt.Errorf("look for the state of a dmthind: %w", err)
 	}
 	records, err := state.Open(dir)
 	if err != nil {
