@@ -39,11 +39,17 @@ under dmthin meanwhile. After that, dmthin release does.`,
 
   # Once all works
   dmthin adopt --commit`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case undo && commit:
 				return errors.New("--undo and --commit exclude each other")
+			case commit && o.dryRun:
+				return errors.New("--commit has no --dry-run: all it does is remove the backups")
+			}
+			return noArguments(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
 			case commit:
 				return a.commitAdoption(o)
 			case undo:
@@ -73,7 +79,7 @@ and after a crash the same command again.`,
 		Example: `  dmthin release --dry-run
 
   dmthin release --yes`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.takeOver(cmd, o, "release", (*takeover.Takeover).PlanRelease)
 		},

@@ -49,7 +49,4 @@ func TestTakeOverRefusesWhereThereIsNothing(t *testing.T) {
 			t.Errorf("%q: exit %d, %s", args, got.code, got.errOut)
 		}
 	}
-	if got := dmthin(t, "adopt", "--undo", "--commit"); got.code == exitOK || !strings.Contains(got.errOut, "exclude each other") {
-		t.Errorf("--undo --commit: exit %d, %s", got.code, got.errOut)
-	}
 }

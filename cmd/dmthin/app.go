@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/version"
 )
 
 const defaultState = "/var/lib/docker/dmthin"
@@ -17,6 +19,7 @@ const defaultState = "/var/lib/docker/dmthin"
 type app struct {
 	out, errOut io.Writer
 	getenv      func(string) string
+	uid         int
 
 	state, socket string
 	format        outputFormat
@@ -29,7 +32,7 @@ type app struct {
 }
 
 func newApp(out, errOut io.Writer, getenv func(string) string) *app {
-	return &app{out: out, errOut: errOut, getenv: getenv, format: formatTable, mounter: kernel{}}
+	return &app{out: out, errOut: errOut, getenv: getenv, uid: os.Geteuid(), format: formatTable, mounter: kernel{}}
 }
 
 // run returns the exit code.
@@ -40,6 +43,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.errOut)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil && !a.started {
+		if cmd.Name() == "help" {
+			cmd = root
+		}
 		err = &usageError{command: cmd.CommandPath(), err: err}
 		// Cobra may have stopped before it came to the flag.
 		if asksForJSON(args) {
@@ -74,7 +80,7 @@ Exit codes:
     3  the daemon or its pool is not ready
     4  the daemon can't be reached
     5  no such layer
-    6  check, adopt or release found something wrong
+    6  check, adopt or release found something wrong, or repair lost something
     7  refused: it would be unsafe now
   130  interrupted
 
@@ -86,6 +92,7 @@ Releases add keys and neither rename nor remove any.`,
 
   # The daemon of a Docker with another data-root
   dmthin --state /srv/docker/dmthin ls`,
+		Version:           version.Get().Version,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		DisableAutoGenTag: true,
@@ -121,5 +128,9 @@ Releases add keys and neither rename nor remove any.`,
 		newCompletionCommand(a),
 		newManCommand(a),
 	)
+	cmd.InitDefaultHelpCmd()
+	if help, _, err := cmd.Find([]string{"help"}); err == nil {
+		help.Args = existingCommand
+	}
 	return cmd
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -84,18 +85,29 @@ func (a *app) report(ctx context.Context, err error) int {
 	case code == exitInterrupted:
 		err = errors.New("interrupted")
 	}
+	text := a.oneLine(err)
 	if a.format != formatJSON {
-		fmt.Fprintf(a.errOut, "dmthin: %v\n", err)
+		fmt.Fprintf(a.errOut, "dmthin: %s\n", text)
 		return code
 	}
 	line, jsonErr := json.Marshal(struct {
 		Error string `json:"error"`
 		Code  int    `json:"code"`
-	}{err.Error(), code})
+	}{text, code})
 	if jsonErr != nil {
-		fmt.Fprintf(a.errOut, "dmthin: %v\n", err)
+		fmt.Fprintf(a.errOut, "dmthin: %s\n", text)
 		return code
 	}
 	fmt.Fprintf(a.errOut, "%s\n", line)
 	return code
+}
+
+// oneLine is the error with joined ones in its line, and with what to do about
+// the commonest mistake.
+func (a *app) oneLine(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if errors.Is(err, fs.ErrPermission) && a.uid != 0 && !strings.Contains(text, "as root") {
+		text += "; run this as root"
+	}
+	return text
 }

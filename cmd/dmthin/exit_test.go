@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -33,7 +34,17 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"unknown command", []string{"nope"}, 2, `unknown command "nope"`},
 		{"unknown flag", []string{"ls", "--nope"}, 2, "unknown flag: --nope"},
 		{"surplus argument", []string{"status", "x"}, 2, `"x"`},
+		{"surplus size", []string{"resize", "1G", "2G"}, 2, "takes one SIZE, got 2"},
 		{"missing argument", []string{"inspect"}, 2, "needs one LAYER"},
+		{"missing arguments", []string{"snap", "new"}, 2, "needs NEW and PARENT, got 1"},
+		{"help on an unknown command", []string{"help", "nope"}, 2, `unknown command "nope" for "dmthin"; see dmthin --help`},
+		{"help on an unknown subcommand", []string{"help", "pool", "nope"}, 2, `unknown command "nope" for "dmthin pool"`},
+		{"help on a subcommand", []string{"help", "pool", "create"}, 0, ""},
+		{"version flag", []string{"--version"}, 0, ""},
+		{"negative age", []string{"gc", "--min-age", "-5m", "--state", ready}, 2, "--min-age"},
+		{"no way back and forth", []string{"adopt", "--undo", "--commit"}, 2, "exclude each other"},
+		{"a commit that changes nothing", []string{"adopt", "--commit", "--dry-run"}, 2, "--dry-run"},
+		{"no state", []string{"repair", "--dry-run", "--state", nobody}, 1, "another data-root: --state DIR"},
 		{"bad format", []string{"ls", "--format", "yaml"}, 2, "neither table nor json"},
 		{"bad level", []string{"log-level", "loud", "--state", ready}, 2, `"loud"`},
 		{"unknown shell", []string{"completion", "tcsh"}, 2, "bash, fish, zsh"},
@@ -88,6 +99,22 @@ func TestErrorsAreJSONWhenJSONIsAskedFor(t *testing.T) {
 		}
 		if got.code != tt.code || body.Code != tt.code || body.Error == "" || got.out != "" {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q; want code %d in both", tt.args, got.code, got.out, got.errOut, tt.code)
+		}
+	}
+}
+
+// Joined errors come on a line each.
+func TestErrorsAreOneLineAndAskForRoot(t *testing.T) {
+	denied := errors.Join(errors.New("first"), &fs.PathError{Op: "open", Path: "/state", Err: fs.ErrPermission})
+	for uid, want := range map[int]string{
+		0:    "dmthin: first; open /state: permission denied\n",
+		1000: "dmthin: first; open /state: permission denied; run this as root\n",
+	} {
+		var errOut bytes.Buffer
+		a := newApp(nil, &errOut, os.Getenv)
+		a.uid = uid
+		if code := a.report(t.Context(), denied); code != exitFailure || errOut.String() != want {
+			t.Errorf("user %d: exit %d, %q; want %q", uid, code, errOut.String(), want)
 		}
 	}
 }

@@ -49,7 +49,12 @@ made (dmthin snap) is never collected.`,
 
   # Remove it
   dmthin gc --delete --yes`,
-		Args: cobra.NoArgs,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if g.minAge < 0 {
+				return errors.New("--min-age is not below 0")
+			}
+			return noArguments(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return g.run(cmd, remove, yes) },
 	}
 	flags := cmd.Flags()
@@ -57,7 +62,7 @@ made (dmthin snap) is never collected.`,
 	flags.BoolVarP(&yes, "yes", "y", false, "don't ask")
 	flags.StringVar(&g.dockerRoot, "docker-root", "", "Docker's data-root `DIR` (default: the parent of the state directory)")
 	flags.StringVar(&g.driver, "driver", "", "the storage driver's `NAME` in Docker (default: dmthin, with any tag)")
-	flags.DurationVar(&g.minAge, "min-age", defaultMinAge, "spare layers younger than this")
+	flags.DurationVar(&g.minAge, "min-age", defaultMinAge, "spare layers younger than `AGE`")
 	flags.BoolVar(&g.all, "all", false, "collect although Docker names none of the layers")
 	must(cmd.MarkFlagDirname("docker-root"))
 	return cmd

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -71,16 +70,6 @@ func busy(b bool) string {
 		return ""
 	}
 	return "yes, its use is not known until other work on it ends"
-}
-
-// exactlyOne is cobra.ExactArgs(1) with a message that names what is missing.
-func exactlyOne(name string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return fmt.Errorf("needs one %s, got %d", name, len(args))
-		}
-		return nil
-	}
 }
 
 func (a *app) completeLayers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {

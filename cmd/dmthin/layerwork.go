@@ -46,16 +46,6 @@ remove removes it.`,
 	}
 }
 
-// exactly is cobra.ExactArgs with a message that names what is missing.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(_ *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return fmt.Errorf("needs %q, got %d arguments", names, len(args))
-		}
-		return nil
-	}
-}
-
 // removed answers `remove`.
 type removed struct {
 	Layer   string `json:"layer"`

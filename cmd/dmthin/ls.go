@@ -31,7 +31,7 @@ holds the layer and its columns are not known, or "unusable": inspect says why.`
 
   # Mounted layers
   dmthin ls --format json | jq -r '.layers[] | select(.mounted).id'`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			layers, err := a.client().Layers(cmd.Context())
 			if err != nil {

@@ -18,7 +18,7 @@ socket has them. With --format json they are one string.`,
 
   # For the node exporter's textfile collector
   dmthin metrics > metrics.prom`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var text bytes.Buffer
 			if err := a.client().Metrics(cmd.Context(), &text); err != nil {

@@ -65,7 +65,7 @@ Every change is shown first, as the commands that would do the same by hand.`,
 
   # How full is it, and is there room to grow?
   dmthin pool status`,
-		Args: cobra.NoArgs,
+		Args: cobra.NoArgs, // what is not a command of its
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.PersistentFlags().StringVar(&flags.vg, "vg", "docker", "volume group `NAME`")

@@ -62,7 +62,7 @@ Sizes are binary: 1G is 1024 MiB.`,
 
   # 100 GiB of a large disk in small chunks; the rest is to grow into
   dmthin pool create --device /dev/sdb --size 100G --chunk-size 64K --yes`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			p, err := a.poolMaker().PlanCreate(cmd.Context(), f.request(pool))
 			if err != nil {

@@ -24,7 +24,7 @@ Disks are refused as by create.`,
 
   # 50 GiB more from what the volume group has free
   dmthin pool extend --size 50G --yes`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if len(f.devices) == 0 && size == 0 {
 				return &usageError{cmd.CommandPath(), errors.New("neither --device nor --size is given")}

@@ -19,7 +19,7 @@ works without a daemon. For layers and the daemon's own view see dmthin status.`
 
   # Bytes that the volume group has left
   dmthin pool status --format json | jq .free_size`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := a.poolMaker().Inspect(cmd.Context(), pool.vg, pool.pool)
 			if err != nil {

@@ -46,7 +46,7 @@ own. Pools of LVM's are repaired by lvconvert --repair VG/POOL.`,
   dmthin repair --dry-run
 
   dmthin repair --yes`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			pool, err := a.requireNoDaemon(metadataDevice)
 			if err != nil {

@@ -31,7 +31,10 @@ follows.`,
   # Room for more and larger layers in the metadata
   dmthin resize --metadata 4GB`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 || len(args) == 0 && metadata == 0 {
+			switch {
+			case len(args) > 1:
+				return fmt.Errorf("takes one SIZE, got %d", len(args))
+			case len(args) == 0 && metadata == 0:
 				return errors.New("needs a SIZE or --metadata")
 			}
 			if len(args) == 1 {

@@ -27,7 +27,7 @@ Sizes count as docker's do: 1 GB is 10^9 bytes.`,
 
   # Bytes left in the pool
   dmthin status --format json | jq .pool.data_available`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			st, err := a.client().Status(cmd.Context())
 			if err != nil {

@@ -32,7 +32,7 @@ all the same.`,
 
   # For a bug report or a script
   dmthin version --format json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versions{Client: clientVersion(version.Get())}
 			daemon, err := a.client().Version(cmd.Context())
