@@ -205,8 +205,17 @@ func TestNoRangesAreNoMap(t *testing.T) {
 }
 
 func TestBadUsageHasItsOwnExitCode(t *testing.T) {
-	if code := run([]string{"--nonsense"}); code != exitUsage {
-		t.Errorf("exit %d, want %d", code, exitUsage)
+	for _, arg := range []string{
+		"--nonsense", "surplus", "--log-level=loud", "--log-format=xml", "--trim-interval=5", "--verify-diff=half", "--metrics-address=9323",
+		"--socket=here.sock", "--socket=", "--state=here", "--admin-socket=here.sock", "--init-record=init.json",
+	} {
+		if code := run([]string{arg}); code != exitUsage {
+			t.Errorf("%s: exit %d, want %d", arg, code, exitUsage)
+		}
+	}
+	t.Setenv("DMTHIN_TRIM_INTERVAL", "weekly")
+	if code := run(nil); code != exitUsage {
+		t.Errorf("a wrong variable: exit %d, want %d", code, exitUsage)
 	}
 	if code := run([]string{"--help"}); code != 0 {
 		t.Errorf("--help exits %d", code)
@@ -257,7 +266,7 @@ func TestALiveSocketIsNotTakenOver(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", trim: "0", verifyDiff: "0%", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
+	if err := serve(ctx, settings{logLevel: "info", logFormat: "text", socket: socket}); !errors.Is(err, plugin.ErrSocketInUse) && !errors.Is(err, errNotRoot) {
 		t.Errorf("serve = %v", err)
 	}
 }

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -86,36 +89,67 @@ thin pool, and serves them to dockerd as the storage driver "dmthin".
 
 Without flags it is the host daemon. dockerd, started with
 --experimental --storage-driver=dmthin, finds it by its socket and tells it
-where its data lives and which dm.* options to use.`,
-		Example: `  # the host daemon, as the systemd unit runs it
+where its data lives and which dm.* options to use. It ends with SIGTERM and
+leaves mounts and devices to the containers that use them.
+
+Exit codes:
+  0  stopped
+  1  failed
+  2  wrong usage
+  3  refused: not root, or another daemon has the socket or the state`,
+		Example: `  # The host daemon, as the systemd unit runs it
   dmthind
 
-  # a second instance for tests, apart from everything else
+  # A second instance for tests, apart from everything else
   dmthind --socket /run/docker/plugins/try.sock --state /srv/try --init-record /run/try.json`,
 		Args:          cobra.NoArgs,
 		Version:       version.Get().Version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		PreRunE:       func(*cobra.Command, []string) error { return set.check() },
 		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context()) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&set.socket, "socket", "/run/docker/plugins/dmthin.sock", "`path` of the socket for dockerd; its name is the driver's name")
-	f.StringVar(&set.state, "state", "", "`directory` of records and loop files (default: the directory dockerd names in Init, <data-root>/dmthin)")
-	f.StringVar(&set.initRecord, "init-record", "/run/dmthin/init.json", "`file` that remembers dockerd's Init, which it never repeats after a crash of dmthind")
-	f.StringVar(&set.adminSocket, "admin-socket", "", "`path` of the socket for the dmthin command (default: admin.sock in the state directory)")
-	f.StringVar(&set.logLevel, "log-level", env("DMTHIN_LOG_LEVEL", "info"), "error, warning, info, debug or trace; also DMTHIN_LOG_LEVEL")
-	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "text or json; also DMTHIN_LOG_FORMAT")
-	f.StringVar(&set.metrics, "metrics-address", os.Getenv("DMTHIN_METRICS_ADDRESS"), "`host:port` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only); also DMTHIN_METRICS_ADDRESS")
-	f.StringVar(&set.trim, "trim-interval", env("DMTHIN_TRIM_INTERVAL", "168h"), "`time` between two rounds that give space which running containers have freed back to the pool, 0 for never; also DMTHIN_TRIM_INTERVAL")
-	f.StringVar(&set.verifyDiff, "verify-diff", env("DMTHIN_VERIFY_DIFF", "0%"), "`share` of the comparisons of layers to be done in the slow way too, as a check on the fast one; also DMTHIN_VERIFY_DIFF")
+	f.StringVar(&set.socket, "socket", "/run/docker/plugins/dmthin.sock", "`PATH` of the socket for dockerd; its name is the driver's name")
+	f.StringVar(&set.state, "state", "", "`DIR` of records and loop files (default: the one dockerd names in Init, DATA-ROOT/dmthin)")
+	f.StringVar(&set.initRecord, "init-record", "/run/dmthin/init.json", "`FILE` that remembers dockerd's Init, which it never repeats after a crash of dmthind")
+	f.StringVar(&set.adminSocket, "admin-socket", "", "`PATH` of the socket for the dmthin command (default: admin.sock in the state directory)")
+	f.StringVar(&set.logLevel, "log-level", env("DMTHIN_LOG_LEVEL", "info"), "`LEVEL`: error, warning, info, debug or trace; also DMTHIN_LOG_LEVEL")
+	f.StringVar(&set.logFormat, "log-format", env("DMTHIN_LOG_FORMAT", "text"), "`FORMAT`: text or json; also DMTHIN_LOG_FORMAT")
+	f.StringVar(&set.metrics, "metrics-address", os.Getenv("DMTHIN_METRICS_ADDRESS"), "`HOST:PORT` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only); also DMTHIN_METRICS_ADDRESS")
+	f.StringVar(&set.trim, "trim-interval", env("DMTHIN_TRIM_INTERVAL", "168h"), "`TIME` between two rounds that give space which running containers have freed back to the pool, 0 for never; also DMTHIN_TRIM_INTERVAL")
+	f.StringVar(&set.verifyDiff, "verify-diff", env("DMTHIN_VERIFY_DIFF", "0%"), "`PERCENT` of the comparisons of layers to be done in the slow way too, as a check on the fast one; also DMTHIN_VERIFY_DIFF")
 	return cmd
+}
+
+// check refuses what a restart would not mend.
+func (s *settings) check() (err error) {
+	for _, p := range []struct{ flag, path string }{
+		{"--socket", s.socket}, {"--init-record", s.initRecord},
+		{"--state", cmp.Or(s.state, "/")}, {"--admin-socket", cmp.Or(s.adminSocket, "/")},
+	} {
+		if !filepath.IsAbs(p.path) {
+			return fmt.Errorf("%s %q: use an absolute path", p.flag, p.path)
+		}
+	}
+	if _, err := newLogger(*s); err != nil {
+		return err
+	}
+	if _, _, err := net.SplitHostPort(cmp.Or(s.metrics, ":0")); err != nil {
+		return fmt.Errorf("--metrics-address (DMTHIN_METRICS_ADDRESS) %q: use HOST:PORT, 127.0.0.1:9323 for instance", s.metrics)
+	}
+	if s.trimInterval, err = parseTrimInterval(s.trim); err != nil {
+		return err
+	}
+	s.verifyShare, err = parseShare(s.verifyDiff)
+	return err
 }
 
 // parseShare reads a percentage, with or without its sign.
 func parseShare(text string) (float64, error) {
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	if err != nil || !(percent >= 0 && percent <= 100) {
-		return 0, fmt.Errorf("--verify-diff %q: use a percentage such as 5%%, from 0%% to 100%%", text)
+		return 0, fmt.Errorf("--verify-diff (DMTHIN_VERIFY_DIFF) %q: use a percentage such as 5%%, from 0%% to 100%%", text)
 	}
 	return percent / 100, nil
 }
@@ -125,7 +159,7 @@ func parseShare(text string) (float64, error) {
 func parseTrimInterval(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("--trim-interval %q: use a time such as 24h, or 0 for never", text)
+		return 0, fmt.Errorf("--trim-interval (DMTHIN_TRIM_INTERVAL) %q: use a time such as 24h, or 0 for never", text)
 	}
 	return d, nil
 }
@@ -141,7 +175,7 @@ func newLogger(set settings) (*logrus.Logger, error) {
 	log := logrus.StandardLogger()
 	level, err := logrus.ParseLevel(set.logLevel)
 	if err != nil {
-		return nil, fmt.Errorf("--log-level %q: use error, warning, info, debug or trace", set.logLevel)
+		return nil, fmt.Errorf("--log-level (DMTHIN_LOG_LEVEL) %q: use error, warning, info, debug or trace", set.logLevel)
 	}
 	log.SetLevel(level)
 	// dockerd logs what a managed plugin writes to its standard error as errors.
@@ -152,7 +186,7 @@ func newLogger(set settings) (*logrus.Logger, error) {
 	case "json":
 		log.SetFormatter(&logrus.JSONFormatter{})
 	default:
-		return nil, fmt.Errorf("--log-format %q: use text or json", set.logFormat)
+		return nil, fmt.Errorf("--log-format (DMTHIN_LOG_FORMAT) %q: use text or json", set.logFormat)
 	}
 	return log, nil
 }

@@ -1,6 +1,13 @@
 package main
 
-import "testing"
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
 
 func TestAShareIsAPercentage(t *testing.T) {
 	for text, want := range map[string]float64{"0": 0, "0%": 0, "5%": .05, "100%": 1, "0.5": .005} {
@@ -13,4 +20,28 @@ func TestAShareIsAPercentage(t *testing.T) {
 			t.Errorf("%q was taken for %v", text, got)
 		}
 	}
+}
+
+func TestManualShowsEveryFlagWithItsDefault(t *testing.T) {
+	for _, variable := range []string{"DMTHIN_LOG_LEVEL", "DMTHIN_LOG_FORMAT", "DMTHIN_METRICS_ADDRESS", "DMTHIN_TRIM_INTERVAL", "DMTHIN_VERIFY_DIFF"} {
+		t.Setenv(variable, "")
+	}
+	manual, err := os.ReadFile("../../docs/options.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newCommand(&settings{}, nil).Flags().VisitAll(func(f *pflag.Flag) {
+		placeholder, usage := pflag.UnquoteUsage(f)
+		variable, shown := "–", "[^|]+" // a default in words
+		if _, name, ok := strings.Cut(usage, "also DMTHIN_"); ok {
+			variable = "`DMTHIN_" + name + "`"
+		}
+		if f.DefValue != "" {
+			shown = "`" + regexp.QuoteMeta(f.DefValue) + "`"
+		}
+		row := "(?m)^" + regexp.QuoteMeta("| `--"+f.Name+" "+placeholder+"` | "+variable+" | ") + shown + ` \| \S`
+		if !f.Hidden && !regexp.MustCompile(row).Match(manual) {
+			t.Errorf("docs/options.md has no line for --%s that matches %s", f.Name, row)
+		}
+	})
 }

@@ -30,12 +30,6 @@ func serve(ctx context.Context, set settings) (err error) {
 	if err != nil {
 		return err
 	}
-	if set.trimInterval, err = parseTrimInterval(set.trim); err != nil {
-		return err
-	}
-	if set.verifyShare, err = parseShare(set.verifyDiff); err != nil {
-		return err
-	}
 	log := logrus.NewEntry(logger)
 	if os.Geteuid() != 0 {
 		return errNotRoot
