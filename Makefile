@@ -53,8 +53,9 @@ install: build ## Install the host daemon, the tool, man pages and completions; 
 	install -D -m 755 build/dmthin $(DESTDIR)$(PREFIX)/bin/dmthin
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's,/usr/local/sbin/,$(PREFIX)/sbin/,' contrib/systemd/dmthin.service >$(DESTDIR)$(UNITDIR)/dmthin.service
-	install -d $(share)/man/man1 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
+	install -d $(share)/man/man1 $(share)/man/man8 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	build/dmthin man $(share)/man/man1
+	build/dmthind --man $(share)/man/man8
 	build/dmthin completion bash >$(share)/bash-completion/completions/dmthin
 	build/dmthin completion zsh >$(share)/zsh/site-functions/_dmthin
 	build/dmthin completion fish >$(share)/fish/vendor_completions.d/dmthin.fish

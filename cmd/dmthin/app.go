@@ -92,11 +92,10 @@ Releases add keys and neither rename nor remove any.`,
 
   # The daemon of a Docker with another data-root
   dmthin --state /srv/docker/dmthin ls`,
-		Version:           version.Get().Version,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		DisableAutoGenTag: true,
-		PersistentPreRun:  func(*cobra.Command, []string) { a.started = true },
+		Version:          version.Get().Version,
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { a.started = true },
 	}
 	flags := cmd.PersistentFlags()
 	flags.StringVar(&a.state, "state", "", "state `DIR` of the daemon (default: $DMTHIN_STATE, else "+defaultState+")")

@@ -17,6 +17,7 @@ import (
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"github.com/dmthin/dmthin/internal/manpage"
 	"github.com/dmthin/dmthin/internal/state"
 	"github.com/dmthin/dmthin/internal/version"
 	"github.com/dmthin/dmthin/plugin"
@@ -81,6 +82,7 @@ func run(args []string) int {
 }
 
 func newCommand(set *settings, serve func(context.Context) error) *cobra.Command {
+	var man string
 	cmd := &cobra.Command{
 		Use:   "dmthind",
 		Short: "Docker's devicemapper storage as a graphdriver plugin",
@@ -107,7 +109,12 @@ Exit codes:
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PreRunE:       func(*cobra.Command, []string) error { return set.check() },
-		RunE:          func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if man != "" {
+				return manpage.Write(cmd, "8", man, os.Getenv("SOURCE_DATE_EPOCH"))
+			}
+			return serve(cmd.Context())
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&set.socket, "socket", "/run/docker/plugins/dmthin.sock", "`PATH` of the socket for dockerd; its name is the driver's name")
@@ -119,6 +126,10 @@ Exit codes:
 	f.StringVar(&set.metrics, "metrics-address", os.Getenv("DMTHIN_METRICS_ADDRESS"), "`HOST:PORT` on which to serve /metrics, /healthz and /readyz over HTTP, without a password: 127.0.0.1:9323 for instance (default: on the admin socket only); also DMTHIN_METRICS_ADDRESS")
 	f.StringVar(&set.trim, "trim-interval", env("DMTHIN_TRIM_INTERVAL", "168h"), "`TIME` between two rounds that give space which running containers have freed back to the pool, 0 for never; also DMTHIN_TRIM_INTERVAL")
 	f.StringVar(&set.verifyDiff, "verify-diff", env("DMTHIN_VERIFY_DIFF", "0%"), "`PERCENT` of the comparisons of layers to be done in the slow way too, as a check on the fast one; also DMTHIN_VERIFY_DIFF")
+	f.StringVar(&man, "man", "", "write the man page into `DIR` and do nothing else")
+	if err := f.MarkHidden("man"); err != nil { // for packagers
+		panic(err)
+	}
 	return cmd
 }
 

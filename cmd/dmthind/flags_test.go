@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -44,4 +45,23 @@ func TestManualShowsEveryFlagWithItsDefault(t *testing.T) {
 			t.Errorf("docs/options.md has no line for --%s that matches %s", f.Name, row)
 		}
 	})
+}
+
+func TestTheManPageHasTheFlagsAndTheExitCodes(t *testing.T) {
+	dir := t.TempDir()
+	if code := run([]string{"--man=" + dir}); code != 0 {
+		t.Fatalf("exit %d", code)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "dmthind.8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"--metrics-address", "DMTHIN_TRIM_INTERVAL", "another daemon has the socket", "The host daemon"} {
+		if !strings.Contains(strings.ReplaceAll(string(page), `\-`, "-"), want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	if code := run([]string{"--man=" + filepath.Join(dir, "none")}); code == 0 {
+		t.Error("a folder that is not there is taken")
+	}
 }

@@ -14,7 +14,7 @@ func TestInstallPutsEverythingBelowThePrefix(t *testing.T) {
 	run(t, "make", "-C", "../..", "install", "DESTDIR="+dest, "PREFIX=/usr", "UNITDIR=/usr/lib/systemd/system")
 	for _, path := range []string{
 		"usr/sbin/dmthind", "usr/bin/dmthin", "usr/lib/systemd/system/dmthin.service",
-		"usr/share/man/man1/dmthin.1", "usr/share/man/man1/dmthin-pool-create.1",
+		"usr/share/man/man1/dmthin.1", "usr/share/man/man1/dmthin-pool-create.1", "usr/share/man/man8/dmthind.8",
 		"usr/share/bash-completion/completions/dmthin", "usr/share/zsh/site-functions/_dmthin", "usr/share/fish/vendor_completions.d/dmthin.fish",
 	} {
 		info, err := os.Stat(filepath.Join(dest, path))
