@@ -169,7 +169,9 @@ func (s *Store) rest(l *layer) error {
 	if err := os.WriteFile(s.idleMark(l.name()), nil, 0o600); err != nil {
 		return fmt.Errorf("mark as idle: %w", err)
 	}
-	l.idle = s.idler.add(l)
+	if l.idle = s.idler.add(l); !l.idle {
+		return s.unmark(l.name())
+	}
 	return nil
 }
 

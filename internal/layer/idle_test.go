@@ -120,6 +120,24 @@ func TestIdleLayersAreBounded(t *testing.T) {
 	}
 }
 
+func TestALayerThatIsNotKeptIsNotTakenForIdleAfterACrash(t *testing.T) {
+	w := newWorld(t)
+	d := w.startKeeping(t, time.Hour)
+	var dir string
+	for n := range maxIdle + 1 {
+		id := fmt.Sprint("l", n)
+		create(t, d, id, "")
+		dir = get(t, d, id)
+		put(t, d, id)
+	}
+	get(t, d, fmt.Sprint("l", maxIdle))
+	d.kill()
+	w.startKeeping(t, time.Hour)
+	if !w.mountedAt(strings.TrimSuffix(dir, "/rootfs")) {
+		t.Error("a container's layer was unmounted")
+	}
+}
+
 func TestAnIdleLayerCountsAsUnused(t *testing.T) {
 	w := newWorld(t)
 	d, _ := idleLayerOf(t, w, time.Hour)
