@@ -11,6 +11,9 @@ import (
 // the disk below the pool's data had a part in it: the pool itself doesn't
 // count what its data device fails at.
 func (s *Store) noteDisk(l *layer, err error) {
+	if l.removed {
+		return // nobody would ever take it back
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -46,3 +46,20 @@ func TestADiskThatFailedForARemovedLayerIsNoProblem(t *testing.T) {
 	must(t, d.Remove(t.Context(), "a"))
 	must(t, d.Ready(t.Context()))
 }
+
+func TestADiskThatFailsUnderALayerBeingRemovedIsNoProblemForEver(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.before = func(call string) error {
+		if call != "apply a" {
+			return nil
+		}
+		w.failOn("", nil)
+		must(t, d.Remove(t.Context(), "a"))
+		return unix.EIO
+	}
+	_, err := d.ApplyDiff(t.Context(), "a", strings.NewReader("tar"))
+	mustFail(t, err, unix.EIO)
+	must(t, d.Ready(t.Context()))
+}
