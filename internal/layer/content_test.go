@@ -203,6 +203,18 @@ func TestAGetDuringADiffMakesTheMountWritable(t *testing.T) {
 	}
 }
 
+func TestALayerThatCannotBeMadeWritableIsNotLeftMounted(t *testing.T) {
+	w := newWorld(t)
+	d := w.startKeeping(t, time.Hour)
+	create(t, d, "a", "")
+	must(t, d.Diff(t.Context(), "a", "", io.Discard))
+	w.failOn("make_writable", unix.EROFS)
+	_, err := d.Get(t.Context(), "a", "")
+	mustFail(t, err, unix.EROFS)
+	w.failOn("", nil)
+	must(t, d.RemoveUnused(t.Context(), "a", false))
+}
+
 func TestALayerCanBeRemovedWhileItIsRead(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

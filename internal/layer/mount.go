@@ -79,7 +79,7 @@ func (s *Store) mount(ctx context.Context, l *layer, want mountState, label stri
 	dir := s.mountPoint(l)
 	if l.mounted == mountedRead {
 		if err := s.sys.Mounter.MakeWritable(ctx, dir); err != nil {
-			return err
+			return errors.Join(err, s.releaseUnused(ctx, l))
 		}
 		l.mounted = mountedWrite
 		return nil
