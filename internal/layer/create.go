@@ -115,14 +115,23 @@ func (s *Store) takeSnapshot(ctx context.Context, l, origin *layer) error {
 	if err := s.endIdle(ctx, origin); err != nil {
 		return err
 	}
+	made, err := s.snapshotFrozen(ctx, l, origin)
+	if made && err != nil { // nobody will hear of the layer
+		err = errors.Join(err, s.remove(context.WithoutCancel(ctx), l))
+	}
+	return err
+}
+
+func (s *Store) snapshotFrozen(ctx context.Context, l, origin *layer) (made bool, err error) {
 	thaw, err := s.freeze(ctx, origin)
 	if err != nil {
-		return err
+		return false, err
 	}
+	defer func() { err = errors.Join(err, s.thawed(origin, thaw())) }() // also at a panic
 	err = s.create(ctx, l, func(ctx context.Context, id thinpool.DeviceID) error {
 		return s.sys.Pool.CreateSnapshot(ctx, id, thinpool.DeviceID(origin.record.DeviceID))
 	})
-	return errors.Join(err, thaw())
+	return err == nil, err
 }
 
 // freeze suspends a layer's device if it is active. The returned function

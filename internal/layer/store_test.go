@@ -164,6 +164,44 @@ func TestAnActiveParentIsFrozenAroundTheSnapshot(t *testing.T) {
 	}
 }
 
+func TestASnapshotWhoseParentStaysFrozenIsTakenBack(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "p", "")
+	get(t, d, "p")
+	w.failOn("resume", unix.EIO)
+	mustFail(t, d.Create(t.Context(), "c", "p", 0), unix.EIO)
+	w.failOn("", nil)
+	if d.Exists("c") {
+		t.Error("a layer exists whose making failed")
+	}
+	d.settled(t)
+	if len(w.devices) != 2 {
+		t.Errorf("devices %v: want those of base and parent", w.devices)
+	}
+}
+
+// The protocol's server turns a panic into an error and goes on.
+func TestAPanicLeavesNoParentFrozen(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "p", "")
+	get(t, d, "p")
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "create_snap") {
+			panic(call)
+		}
+		return nil
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_ = d.Create(t.Context(), "c", "p", 0)
+	}()
+	if w.active[d.names.device("p")].Suspended {
+		t.Error("the parent is still frozen")
+	}
+}
+
 func TestCreateRefusesWhatItMust(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)
