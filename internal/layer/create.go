@@ -28,7 +28,25 @@ func (s *Store) Create(ctx context.Context, id, parent string, size int64) error
 		return nil
 	}
 	if err := s.prepare(ctx, l, size); err != nil {
-		return errors.Join(fmt.Errorf("create layer %s with size %s: %w", id, units.BytesSize(float64(size)), err), s.Remove(context.WithoutCancel(ctx), id))
+		return errors.Join(fmt.Errorf("create layer %s with size %s: %w", id, units.BytesSize(float64(size)), err), s.takeAway(ctx, l))
+	}
+	return nil
+}
+
+// takeAway removes a layer that its maker gives up. Where another call has
+// removed it, the ID may be another layer's by now.
+func (s *Store) takeAway(ctx context.Context, l *layer) error {
+	ctx = context.WithoutCancel(ctx)
+	unlock, err := s.locks.lock(ctx, l.id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if l.removed {
+		return nil
+	}
+	if err := s.remove(ctx, l); err != nil {
+		return fmt.Errorf("remove %s: %w", l, err)
 	}
 	return nil
 }

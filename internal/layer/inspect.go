@@ -105,7 +105,7 @@ func (s *Store) CheckFilesystem(ctx context.Context, id string) (damage []string
 	if err != nil {
 		return nil, fmt.Errorf("check the filesystem of layer %s: %w", id, err)
 	}
-	defer func() { err = errors.Join(err, s.Remove(context.WithoutCancel(ctx), copied.id)) }()
+	defer func() { err = errors.Join(err, s.takeAway(ctx, copied)) }()
 	unlock, err := s.locks.lock(ctx, copied.id)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
@@ -199,6 +201,29 @@ func TestAPanicLeavesNoParentFrozen(t *testing.T) {
 	}()
 	if w.active[d.names.device("p")].Suspended {
 		t.Error("the parent is still frozen")
+	}
+}
+
+// Two calls for one ID may cross: the later layer is not the earlier call's.
+func TestAFailedCreateTakesBackItsOwnLayerOnly(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	var others sync.WaitGroup
+	w.before = func(call string) error {
+		if strings.HasPrefix(call, "create_snap 2 ") { // the first call holds the lock of "a"
+			queue := func(f func() error) {
+				others.Go(func() { must(t, f()) })
+				time.Sleep(20 * time.Millisecond)
+			}
+			queue(func() error { return d.Remove(t.Context(), "a") })
+			queue(func() error { return d.Create(t.Context(), "a", "", 0) })
+		}
+		return nil
+	}
+	mustFail(t, d.Create(t.Context(), "a", "", 2<<30), ErrUnknown)
+	others.Wait()
+	if !d.Exists("a") {
+		t.Error("the layer of the call that succeeded is gone")
 	}
 }
 

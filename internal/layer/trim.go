@@ -94,7 +94,7 @@ func (s *Store) TrimPool(ctx context.Context, report func(done, total int64)) (b
 	if err != nil {
 		return 0, fmt.Errorf("trim the pool: %w", err)
 	}
-	defer func() { err = errors.Join(err, s.Remove(context.WithoutCancel(ctx), l.id)) }()
+	defer func() { err = errors.Join(err, s.takeAway(ctx, l)) }()
 	for bytes < total {
 		report(bytes, total)
 		n, err := s.trimChunk(ctx, l)
