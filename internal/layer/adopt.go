@@ -6,6 +6,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
 // Adopt takes over what earlier runs, or an earlier dockerd, left active and
@@ -43,8 +44,16 @@ func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mo
 		return err
 	}
 	defer unlock()
+	if s.reclaimer != nil && stateOf(m, mounted) != l.mounted { // in a living process: somebody got or put it since
+		if m, mounted, err = s.mountOf(ctx, l); err != nil {
+			return err
+		}
+	}
 	switch {
+	case l.removed:
+		return nil
 	case l.pins > 0: // this process is streaming from it
+		l.refs = min(l.refs, 1)
 		return nil
 	case l.idle && mounted:
 		return nil
@@ -58,6 +67,31 @@ func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mo
 	return s.wakeUp(l)
 }
 
+func stateOf(m filesystem.MountPoint, mounted bool) mountState {
+	switch {
+	case !mounted:
+		return unmounted
+	case m.ReadOnly:
+		return mountedRead
+	default:
+		return mountedWrite
+	}
+}
+
+// mountOf looks for one layer's mount.
+func (s *Store) mountOf(ctx context.Context, l *layer) (m filesystem.MountPoint, mounted bool, err error) {
+	mounts, err := s.sys.Mounter.Mounts(ctx, s.opts.MountRoot)
+	if err != nil {
+		return m, false, fmt.Errorf("look for the mount of %s: %w", l, err)
+	}
+	for _, found := range mounts { // the last one is on top
+		if found.Dir == s.mountPoint(l) {
+			m, mounted = found, true
+		}
+	}
+	return m, mounted, nil
+}
+
 // deactivateUnused removes devices that no mounted layer needs: those of a
 // process that died between activating and mounting, and those of layers that
 // Docker unmounted itself. Ones still open elsewhere go with their last user.
@@ -66,31 +100,49 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look for active devices: %w", err)
 	}
-	needed := map[string]bool{}
+	owners := map[string]*layer{}
 	for _, l := range s.all() {
-		needed[l.device] = l.mounted != unmounted || l.pins > 0
+		owners[l.device] = l
 	}
+	reclaimed := map[string]bool{}
 	for _, r := range s.pending() {
 		// The reclaimer's. The kernel hides a device first and closes it then:
 		// to two who remove it, it is gone for one while the other's call keeps
 		// the pool from deleting it.
-		needed[s.names.deleted(r.DeviceID)] = true
+		reclaimed[s.names.deleted(r.DeviceID)] = true
 	}
 	for _, device := range active {
-		log := s.log.WithField("device", device.Name)
-		if device.Suspended {
-			// A crash between suspend and resume around a snapshot: whoever
-			// writes to the device hangs until it is resumed.
-			if err := s.sys.Freezer.Resume(ctx, device.Name); err != nil {
-				log.WithError(err).Error("a suspended device can't be resumed")
-			}
+		going := device.DeferredRemove || reclaimed[device.Name]
+		if err := s.deactivateIfUnused(ctx, device, owners[device.Name], going); err != nil {
+			return err
 		}
-		if needed[device.Name] || device.DeferredRemove {
-			continue
+	}
+	return nil
+}
+
+// deactivateIfUnused looks at a device under the lock of its layer: who has that
+// may have it suspended, or be about to mount it.
+func (s *Store) deactivateIfUnused(ctx context.Context, device thinpool.Info, owner *layer, going bool) error {
+	if owner != nil {
+		unlock, err := s.locks.lock(ctx, owner.id)
+		if err != nil {
+			return err
 		}
-		if err := s.deactivate(ctx, device.Name); err != nil {
-			log.WithError(err).Warn("a device that no layer needs stays active")
+		defer unlock()
+	}
+	log := s.log.WithField("device", device.Name)
+	if device.Suspended {
+		// A crash between suspend and resume around a snapshot: whoever
+		// writes to the device hangs until it is resumed.
+		if err := s.sys.Freezer.Resume(ctx, device.Name); err != nil {
+			log.WithError(err).Error("a suspended device can't be resumed")
 		}
+	}
+	if going || owner != nil && (owner.mounted != unmounted || owner.pins > 0) {
+		return nil
+	}
+	if err := s.deactivate(ctx, device.Name); err != nil {
+		log.WithError(err).Warn("a device that no layer needs stays active")
 	}
 	return nil
 }
