@@ -465,3 +465,31 @@ func TestOnlyTheReclaimerDeactivatesARemovedLayer(t *testing.T) {
 		}
 	}
 }
+
+// Cleanup and an Init with other options wait for calls, but not for ever.
+func TestACallThatOutlivesItsStoreChangesNoRecords(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	next := d
+	w.before = func(call string) error {
+		if call != "apply a" {
+			return nil
+		}
+		w.failOn("", nil)
+		must(t, d.Shutdown(t.Context()))
+		must(t, d.records.Close())
+		next = w.mustStart(t)
+		must(t, next.Remove(t.Context(), "a"))
+		next.settled(t)
+		return nil
+	}
+	if _, err := d.ApplyDiff(t.Context(), "a", strings.NewReader("tar")); err == nil {
+		t.Error("the unpacking has succeeded, though its layer is gone")
+	}
+	next.kill()
+	d = w.mustStart(t)
+	if d.Exists("a") {
+		t.Error("the removed layer is back")
+	}
+}

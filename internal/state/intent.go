@@ -26,7 +26,9 @@ func (s *Store) WriteIntent(i Intent) error {
 		return s.note(err)
 	}
 	data = padded(data, intentSize)
-	return s.note(s.reserve.retry(func() error { return s.writeIntent(data) }))
+	return s.write(func() error {
+		return s.reserve.retry(func() error { return s.writeIntent(data) })
+	})
 }
 
 func (s *Store) writeIntent(data []byte) error {

@@ -14,6 +14,10 @@ import (
 // ErrLocked is returned by Open when another daemon uses the same state.
 var ErrLocked = errors.New("another dmthind uses it; stop that one first")
 
+// ErrClosed is what writing a record fails with after Close: another daemon, or
+// another Init of this one, may have the records by now.
+var ErrClosed = errors.New("the records are closed, since Docker stopped or began anew meanwhile; run the command again")
+
 // lockName is the file whose lock a Store holds.
 const lockName = "lock"
 
@@ -25,6 +29,9 @@ type Store struct {
 	metadata string // <state>/metadata
 	lock     *os.File
 	reserve  reserve
+
+	writing sync.RWMutex // shared by whoever writes a record, held by Close
+	closed  bool         // protected by writing
 
 	mu      sync.Mutex // protects failure
 	failure error      // of the last write of a record; see Writable
@@ -56,8 +63,12 @@ func Open(dir string) (*Store, error) {
 	return s, nil
 }
 
-// Close releases the lock.
+// Close waits for the write of a record that is under way, lets none follow, and
+// releases the lock.
 func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.closed = true
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("close state directory %s: %w", s.dir, err)
 	}
@@ -82,7 +93,7 @@ func (s *Store) removeTemporaries() error {
 
 // Put writes a record durably.
 func (s *Store) Put(name string, r Record) error {
-	return s.note(writeJSON(s.metadata, name, r))
+	return s.write(func() error { return writeJSON(s.metadata, name, r) })
 }
 
 // Add writes the record of a layer that has none yet, durably. It takes one
@@ -94,7 +105,7 @@ func (s *Store) Add(name string, r Record) error {
 	if err != nil {
 		return s.note(err)
 	}
-	return s.note(s.add(name, data))
+	return s.write(func() error { return s.add(name, data) })
 }
 
 func (s *Store) add(name string, data []byte) error {
@@ -109,7 +120,7 @@ func (s *Store) add(name string, data []byte) error {
 
 // Delete removes a record durably. A missing one is a success.
 func (s *Store) Delete(name string) error {
-	return s.note(removeFile(s.metadata, name))
+	return s.write(func() error { return removeFile(s.metadata, name) })
 }
 
 // Bury turns a layer's record into its tombstone, durably, and returns the
@@ -126,7 +137,9 @@ func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
 	if err != nil {
 		return "", s.note(err)
 	}
-	return tombstone, s.note(s.reserve.retry(func() error { return s.bury(name, tombstone, data) }))
+	return tombstone, s.write(func() error {
+		return s.reserve.retry(func() error { return s.bury(name, tombstone, data) })
+	})
 }
 
 func (s *Store) bury(name, tombstone string, data []byte) error {
@@ -170,7 +183,9 @@ func (s *Store) Empty() (bool, error) {
 // WriteDeviceSet replaces the device set. It works on a full disk, so that a
 // daemon there can be stopped.
 func (s *Store) WriteDeviceSet(d DeviceSet) error {
-	return s.note(s.reserve.retry(func() error { return writeJSON(s.metadata, deviceSetName, d) }))
+	return s.write(func() error {
+		return s.reserve.retry(func() error { return writeJSON(s.metadata, deviceSetName, d) })
+	})
 }
 
 // DeviceSet returns the device set; ok is false where none was ever written.

@@ -5,6 +5,16 @@ import (
 	"os"
 )
 
+// write changes records.
+func (s *Store) write(change func() error) error {
+	s.writing.RLock()
+	defer s.writing.RUnlock()
+	if s.closed {
+		return fmt.Errorf("write a record in %s: %w", s.metadata, ErrClosed)
+	}
+	return s.note(change())
+}
+
 // note remembers how the last write of a record ended.
 func (s *Store) note(err error) error {
 	s.mu.Lock()
