@@ -141,7 +141,7 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	if err == nil {
 		err = status.Check()
 	}
-	for _, err := range []error{err, s.records.Writable(), s.changes.refusal()} {
+	for _, err := range []error{err, s.recordsWritable(ctx), s.changes.refusal()} {
 		if err != nil {
 			sum.Problems = append(sum.Problems, err.Error())
 		}
@@ -180,6 +180,12 @@ func (s *Store) poolStatus(ctx context.Context) (thinpool.Status, error) {
 	return s.sys.Pool.Status(ctx)
 }
 
+func (s *Store) recordsWritable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return s.records.Writable(ctx)
+}
+
 // Ready returns nil where layers can be made now, or why they can't.
 func (s *Store) Ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -191,7 +197,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	if err := status.Check(); err != nil { // first: a restart alone helps none of these
 		return err
 	}
-	if err := s.records.Writable(); err != nil {
+	if err := s.records.Writable(ctx); err != nil {
 		return err
 	}
 	if err := s.changes.open(ctx); err != nil {

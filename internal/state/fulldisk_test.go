@@ -95,19 +95,19 @@ func TestADiskThatTakesNoRecordsIsKnownUntilItDoes(t *testing.T) {
 	}
 	defer s.Close()
 	fill(t, dir)
-	if err := s.Writable(); err != nil {
+	if err := s.Writable(t.Context()); err != nil {
 		t.Errorf("before any write failed: %v", err)
 	}
 	if s.Put("b", Record{DeviceID: 2, Size: 512}) == nil {
 		t.Fatal("Put on a full disk succeeded")
 	}
-	if err := s.Writable(); !errors.Is(err, unix.ENOSPC) {
+	if err := s.Writable(t.Context()); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("on the full disk Writable = %v, want ENOSPC", err)
 	}
 	if err := os.Remove(filepath.Join(dir, "filler")); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Writable(); err != nil {
+	if err := s.Writable(t.Context()); err != nil {
 		t.Errorf("with space again: %v", err)
 	}
 }

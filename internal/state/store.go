@@ -35,6 +35,9 @@ type Store struct {
 
 	mu      sync.Mutex // protects failure
 	failure error      // of the last write of a record; see Writable
+
+	probe   func(dir string) error // writes to the disk; replaced by tests
+	probing chan struct{}          // full while a probe is under way
 }
 
 // Open creates dir (0700) where needed and locks it. It fails with ErrLocked
@@ -55,7 +58,10 @@ func Open(dir string) (*Store, error) {
 		}
 		return nil, fmt.Errorf("lock state directory %s: %w", dir, err)
 	}
-	s := &Store{dir: dir, metadata: metadata, lock: lock, reserve: reserve{dir: metadata}}
+	s := &Store{
+		dir: dir, metadata: metadata, lock: lock, reserve: reserve{dir: metadata},
+		probe: probe, probing: make(chan struct{}, 1),
+	}
 	if err := s.removeTemporaries(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
