@@ -28,36 +28,30 @@ var ErrNotABackup = errors.New("not a backup of records")
 func (s *Store) Copy() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, name := range []string{identityName, setupName} {
-		if err := copyFile(files, name, filepath.Join(s.dir, name)); err != nil {
+		if _, err := copyFile(files, name, filepath.Join(s.dir, name)); err != nil {
 			return nil, err
 		}
 	}
-	entries, err := os.ReadDir(s.metadata)
-	if err != nil {
-		return nil, fmt.Errorf("list records: %w", err)
-	}
-	for _, e := range entries {
+	err := s.eachFile(func(e fs.DirEntry) (gone bool, err error) {
 		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
-			continue
+			return false, nil
 		}
-		if err := copyFile(files, metadataPrefix+e.Name(), filepath.Join(s.metadata, e.Name())); err != nil {
-			return nil, err
-		}
-	}
-	return files, nil
+		return copyFile(files, metadataPrefix+e.Name(), filepath.Join(s.metadata, e.Name()))
+	})
+	return files, err
 }
 
 // copyFile leaves out a file that isn't there: a removal may be under way.
-func copyFile(files map[string][]byte, path, from string) error {
+func copyFile(files map[string][]byte, path, from string) (gone bool, err error) {
 	content, err := os.ReadFile(from)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return true, nil
 	case err != nil:
-		return fmt.Errorf("copy records: %w", err)
+		return false, fmt.Errorf("copy records: %w", err)
 	}
 	files[path] = content
-	return nil
+	return false, nil
 }
 
 // Restore replaces all records by the files of a Copy and returns where the old

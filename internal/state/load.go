@@ -57,17 +57,44 @@ func (s *Store) Scan() (Records, error) {
 }
 
 func (s *Store) read() (Records, error) {
-	entries, err := os.ReadDir(s.metadata)
-	if err != nil {
-		return Records{}, fmt.Errorf("list records: %w", err)
-	}
 	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
-	for _, e := range entries {
-		if isRecordName(e.Name()) {
-			s.load(&found, e)
+	err := s.eachFile(func(e fs.DirEntry) (gone bool, err error) {
+		return isRecordName(e.Name()) && s.load(&found, e.Name()), nil
+	})
+	return found, err
+}
+
+// maxListings bounds how often the directory is listed because files that it
+// had were gone when their turn came.
+const maxListings = 10
+
+// eachFile calls read for each file of the metadata directory. read tells of one
+// that is gone: a layer's record that is being buried has another name by now,
+// which a new listing shows.
+func (s *Store) eachFile(read func(fs.DirEntry) (gone bool, err error)) error {
+	seen := map[string]bool{}
+	for range maxListings {
+		entries, err := os.ReadDir(s.metadata)
+		if err != nil {
+			return fmt.Errorf("list records: %w", err)
+		}
+		anyGone := false
+		for _, e := range entries {
+			if seen[e.Name()] {
+				continue
+			}
+			seen[e.Name()] = true
+			gone, err := read(e)
+			if err != nil {
+				return err
+			}
+			anyGone = anyGone || gone
+		}
+		if !anyGone {
+			break
 		}
 	}
-	return found, nil
+	return nil
 }
 
 // Changed returns when a layer's record was last written: at its making, and at
@@ -87,15 +114,15 @@ func isRecordName(name string) bool {
 		name != deviceSetName && name != intentName
 }
 
-func (s *Store) load(found *Records, e fs.DirEntry) {
-	name := e.Name()
+func (s *Store) load(found *Records, name string) (gone bool) {
 	var r Record
 	err := readJSON(s.metadata, name, &r)
 	if err == nil {
 		err = r.check(filepath.Join(s.metadata, name))
 	}
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // removed since the directory was listed
+	case errors.Is(err, fs.ErrNotExist):
+		return true
 	case err != nil:
 		found.Damaged[name] = err
 	case IsTombstone(name):
@@ -103,6 +130,7 @@ func (s *Store) load(found *Records, e fs.DirEntry) {
 	default:
 		found.Layers[name] = r
 	}
+	return false
 }
 
 func (r Record) check(path string) error {
