@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"net/http"
+	"time"
 )
 
 // call is one request on its way through the server.
@@ -11,11 +12,13 @@ type call struct {
 	method  string // without the "GraphDriver." in front
 	layer   string // for the log; empty when the call is about no layer
 	started bool   // a stream's first byte is out: an error can't be sent any more
+
+	bodyTime time.Duration // for a JSON body
 }
 
 // body decodes the request's JSON object.
 func body[T any](c *call, decode func([]byte) (T, error)) (T, error) {
-	raw, err := readBody(c.w, c.r)
+	raw, err := c.readBody()
 	if err != nil {
 		var none T
 		return none, err

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // maxBody bounds a JSON body. dockerd's largest is Init with all its options,
@@ -22,12 +24,19 @@ var errNoBody = badRequest("the request has no body: dockerd repeats a call with
 
 // readBody reads a whole JSON body. It reads to the end also because net/http
 // notices that a client has gone only after that.
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+func (c *call) readBody() ([]byte, error) {
+	conn := http.NewResponseController(c.w)
+	_ = conn.SetReadDeadline(time.Now().Add(c.bodyTime))
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err == nil {
+		_ = conn.SetReadDeadline(time.Time{}) // net/http goes on reading, to see the client go
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, badRequest("the request body is larger than %d bytes", maxBody)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, badRequest("the request body did not come within %s", c.bodyTime)
 	case err != nil:
 		return nil, badRequest("the request body broke off: %v", err)
 	case len(bytes.TrimSpace(body)) == 0:

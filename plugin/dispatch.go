@@ -25,7 +25,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reject(w, http.StatusMethodNotAllowed, "want POST, not "+r.Method)
 		return
 	}
-	s.serve(&call{w: w, r: r, method: route.method}, route.handle)
+	s.serve(&call{w: w, r: r, method: route.method, bodyTime: s.bodyTime}, route.handle)
 }
 
 func (s *Server) serve(c *call, handle handler) {

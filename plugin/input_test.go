@@ -1,11 +1,14 @@
 package plugin
 
 import (
+	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 )
 
 // jsonCalls are the calls that carry a JSON body.
@@ -77,6 +80,48 @@ func TestBodyThatBreaksOffIsNeverActedOn(t *testing.T) {
 	}
 	if calls := d.noted(); len(calls) > 0 {
 		t.Errorf("the driver was asked %q", calls)
+	}
+}
+
+func TestABodyThatNeverEndsGivesItsPlaceUp(t *testing.T) {
+	d := serve(t, &fakeDriver{}, WithMaxInFlight(1), func(s *Server) { s.bodyTime = 50 * time.Millisecond })
+	conn, err := net.Dial("unix", d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST /GraphDriver.Remove HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n"+`{"ID":"a"}`); err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	got, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 400 ") || !strings.Contains(string(got), "did not come within") {
+		t.Errorf("answer %q, %v", got, err)
+	}
+	if code, reply := d.post(t, "GraphDriver.Put", strings.NewReader(`{"ID":"b"}`)); code != http.StatusOK {
+		t.Errorf("the next call: %d %s", code, reply)
+	}
+	if calls := d.noted(); len(calls) != 1 {
+		t.Errorf("the driver was asked %q", calls)
+	}
+}
+
+// The limit is for the body: what the driver does may take long.
+func TestACallMayTakeLongerThanItsBody(t *testing.T) {
+	const limit = 50 * time.Millisecond
+	f := &fakeDriver{hook: func(ctx context.Context) {
+		select {
+		case <-time.After(3 * limit):
+		case <-ctx.Done():
+			t.Errorf("the call was cancelled: %v", ctx.Err())
+		}
+	}}
+	d := serve(t, f, func(s *Server) { s.bodyTime = limit })
+	for range 2 { // on one connection
+		if code, reply := d.post(t, "GraphDriver.Put", strings.NewReader(`{"ID":"a"}`)); code != http.StatusOK {
+			t.Errorf("answer %d %s", code, reply)
+		}
+		time.Sleep(3 * limit)
 	}
 }
 

@@ -16,6 +16,10 @@ import (
 const (
 	// headerTime is how long a client may take to send a request's header.
 	headerTime = 10 * time.Second
+	// bodyTime is how long a client may take to send a JSON body. dockerd sends
+	// it with the header; half of one would keep its place among the calls in
+	// flight for ever.
+	bodyTime = time.Minute
 	// maxHeader bounds a request's header in bytes. dockerd's has some 400.
 	maxHeader = 16 << 10
 	// DefaultMaxInFlight bounds the calls in flight. dockerd sends a few dozen
@@ -32,6 +36,7 @@ type Server struct {
 	log      *logrus.Entry
 	observe  Observer
 	grace    time.Duration
+	bodyTime time.Duration
 	inFlight chan struct{} // a token for each call the driver is working on
 	http     *http.Server
 	cancel   context.CancelFunc // ends the contexts of all calls
@@ -68,6 +73,7 @@ func New(d Driver, log *logrus.Entry, opts ...Option) *Server {
 		driver:   d,
 		log:      log,
 		grace:    DefaultGrace,
+		bodyTime: bodyTime,
 		inFlight: make(chan struct{}, DefaultMaxInFlight),
 		cancel:   cancel,
 	}
