@@ -316,6 +316,38 @@ func TestAGivenUpRecordGoesAside(t *testing.T) {
 	if got, err := os.ReadFile(aside); err != nil || string(got) != "torn" {
 		t.Errorf("aside: %q, %v", got, err)
 	}
+	if err := h.begin(t).Commit(); err != nil {
+		t.Fatal(err)
+	}
+	h.requireGivenUp(t, "torn")
+}
+
+// A release removes its backups at once.
+func TestARecordGivenUpForAReleaseIsKept(t *testing.T) {
+	h := newDockerHost(t)
+	adopt, _, release := operations(t)
+	h.do(t, adopt)
+	tk := h.begin(t)
+	if err := errors.Join(tk.Commit(), tk.Close()); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(h.root, "dmthin/metadata", layer), "torn")
+	h.do(t, release, layer, "device-5")
+	if exists(journalDir(h.root)) {
+		t.Error("the backups are still there")
+	}
+	h.requireGivenUp(t, "torn")
+}
+
+func (h *dockerHost) requireGivenUp(t *testing.T, want string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(h.root, "dmthin-given-up-*", layer))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("given up: %v, %v", found, err)
+	}
+	if got, err := os.ReadFile(found[0]); err != nil || string(got) != want {
+		t.Errorf("%s: %q, %v", found[0], got, err)
+	}
 }
 
 func TestOnlyFindingsCanBeGivenUp(t *testing.T) {

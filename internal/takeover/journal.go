@@ -136,6 +136,15 @@ func (t *Takeover) backUp(dir string, from Driver, containers []string) error {
 	return nil
 }
 
+// keepGivenUp spares the records that were given up: there is no other copy.
+func (t *Takeover) keepGivenUp(now time.Time) error {
+	records := filepath.Join(asideDir(t.root), "metadata")
+	if left, err := names(records); err != nil || len(left) == 0 {
+		return err
+	}
+	return move(records, filepath.Join(t.root, "dmthin-given-up-"+now.UTC().Format("20060102T150405Z")))
+}
+
 // end forgets the journal and its backups. A crash leaves a folder under a name
 // that means nothing.
 func (t *Takeover) end() error {
@@ -143,6 +152,9 @@ func (t *Takeover) end() error {
 	old := dir + ".old"
 	if err := os.RemoveAll(old); err != nil {
 		return fmt.Errorf("remove old backups: %w", err)
+	}
+	if err := t.keepGivenUp(time.Now()); err != nil {
+		return err
 	}
 	if err := move(dir, old); err != nil {
 		return err
