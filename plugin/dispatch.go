@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/docker/go-plugins-helpers/sdk"
@@ -82,8 +83,8 @@ func (s *Server) record(c *call, d time.Duration, err error) {
 	}
 }
 
-// reject answers with an error. The text can't be empty: dockerd takes an
-// empty Err for success.
+// reject answers with an error, in one line, which the docker command shows as
+// it is. The text can't be empty: dockerd takes an empty Err for success.
 func reject(w http.ResponseWriter, status int, text string) {
 	if text == "" {
 		text = "failed without a reason; the daemon's log may have one"
@@ -92,5 +93,5 @@ func reject(w http.ResponseWriter, status int, text string) {
 	if status != http.StatusOK {
 		w.WriteHeader(status)
 	}
-	sdk.EncodeResponse(w, errorReply{Err: text}, false)
+	sdk.EncodeResponse(w, errorReply{Err: strings.ReplaceAll(text, "\n", "; ")}, false)
 }

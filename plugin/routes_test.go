@@ -177,6 +177,14 @@ func TestCallBeforeInitSaysWhatToDo(t *testing.T) {
 	}
 }
 
+func TestJoinedErrorsAreOneLine(t *testing.T) {
+	d := serve(t, &fakeDriver{err: errors.Join(errors.New("mount failed"), errors.New("and so did its undoing"))})
+	_, reply := d.post(t, "GraphDriver.Put", strings.NewReader(`{"ID":"a"}`))
+	if strings.TrimSpace(reply) != `{"Err":"mount failed; and so did its undoing"}` {
+		t.Errorf("answer %s", reply)
+	}
+}
+
 func TestErrorWithoutTextIsStillAnError(t *testing.T) {
 	d := serve(t, &fakeDriver{err: errors.New("")})
 	_, reply := d.post(t, "GraphDriver.Put", strings.NewReader(`{"ID":"a"}`))
