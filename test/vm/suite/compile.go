@@ -50,19 +50,26 @@ func (p Package) Compile(ctx context.Context, path string, o Options) error {
 
 // Job is the run of p's compiled tests, found at path on the machine.
 func (p Package) Job(path string, o Options) job.Job {
-	run := o.Run
-	if run == "" {
-		run = "^(" + strings.Join(p.Tests, "|") + ")$"
-	}
 	return job.Job{
 		Name: p.ID(),
 		Command: []string{
-			path, "-test.v=test2json", "-test.paniconexit0", "-test.run=" + run,
+			path, "-test.v=test2json", "-test.paniconexit0", "-test.run=" + p.pattern(o.Run),
 			"-test.timeout=" + o.Timeout.String(), "-test.short=" + strconv.FormatBool(o.Short),
 		},
 		Dir: p.Dir, Env: o.Env,
 		Timeout: job.Duration(o.Timeout + time.Minute), // the binary tells more about its own timeout
 	}
+}
+
+// pattern names the tests of p that run matches, so that none of a scenario's is
+// among them. What is about subtests is left to the binary, and a bad one too.
+func (p Package) pattern(run string) string {
+	wanted, err := regexp.Compile(run)
+	if err != nil || strings.Contains(run, "/") {
+		return run
+	}
+	tests := slices.DeleteFunc(slices.Clone(p.Tests), func(t string) bool { return !wanted.MatchString(t) })
+	return "^(" + strings.Join(tests, "|") + ")$"
 }
 
 // Path is where p's binary is below dir.

@@ -97,9 +97,11 @@ func TestAShortRunLeavesOutWhatSaysThatItIsLong(t *testing.T) {
 	}
 }
 
-func TestJobRunsTheFoundTestsUnlessToldOtherwise(t *testing.T) {
+func TestJobRunsTheTestsOfItsPackageThatAreAskedFor(t *testing.T) {
 	p := Package{Name: "internal/dm", Tests: []string{"TestA", "TestB"}}
-	for run, want := range map[string]string{"": "-test.run=^(TestA|TestB)$", "TestX": "-test.run=TestX"} {
+	for run, want := range map[string]string{
+		"": "-test.run=^(TestA|TestB)$", "Test[AX]": "-test.run=^(TestA)$", "TestA/x": "-test.run=TestA/x", "(": "-test.run=(",
+	} {
 		j := p.Job("/x", Options{Run: run, Short: run == "", Timeout: time.Minute})
 		short := "-test.short=" + strconv.FormatBool(run == "")
 		if !slices.Contains(j.Command, want) || !slices.Contains(j.Command, short) || j.Name != "internal-dm" {
