@@ -29,7 +29,7 @@ func TestTheClockMayBeSetBack(t *testing.T) {
 			requireNoError(t, r.perform(d, o))
 		}
 		var answer struct{ Changes []struct{ Path string } }
-		requireNoError(t, d.call("Changes", map[string]string{"ID": "child", "Parent": "old"}, &answer))
+		requireNoError(t, d.Call("Changes", map[string]string{"ID": "child", "Parent": "old"}, &answer))
 		if len(answer.Changes) != 1 || answer.Changes[0].Path != "/y" {
 			t.Errorf("the changes are %v", answer.Changes)
 		}

@@ -3,14 +3,10 @@
 package crash
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +16,7 @@ import (
 	"time"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/test/driverclient"
 )
 
 // setting is what a daemon works on.
@@ -37,10 +34,9 @@ var onLab = setting{state: stateDir, options: []string{
 // daemon is a dmthind with failpoints.
 type daemon struct {
 	setting
+	*driverclient.Client
 
 	cmd    *exec.Cmd
-	http   http.Client
-	limit  time.Duration // of one call
 	log    string        // file; this daemon's words begin at logged
 	logged int64         //
 	exited chan struct{} // closed once the process is gone
@@ -61,7 +57,7 @@ func (s setting) start(failpoints string) (*daemon, error) {
 	if dir == "" {
 		dir = os.TempDir()
 	}
-	d := &daemon{setting: s, limit: callLimit, log: filepath.Join(dir, "dmthind.log"), exited: make(chan struct{})}
+	d := &daemon{setting: s, Client: driverclient.New(socket, callLimit), log: filepath.Join(dir, "dmthind.log"), exited: make(chan struct{})}
 	log, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
@@ -73,9 +69,6 @@ func (s setting) start(failpoints string) (*daemon, error) {
 	d.cmd = exec.Command(program, "--socket", socket, "--state", s.state, "--init-record", runDir+"/init.json")
 	d.cmd.Env = append(os.Environ(), "DMTHIN_FAILPOINTS="+failpoints)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
-	d.http.Transport = &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
-	}}
 	if err := d.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%w (make crash-build builds it)", err)
 	}
@@ -108,7 +101,7 @@ func (d *daemon) dead() bool {
 
 // end sends a signal and waits for the process to be gone.
 func (d *daemon) end(signal syscall.Signal) error {
-	d.http.CloseIdleConnections()
+	d.CloseIdleConnections()
 	if err := d.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -135,46 +128,8 @@ func (d *daemon) tail() string {
 	return strings.Join(lines[max(0, len(lines)-15):], "\n")
 }
 
-// call sends one request of Docker's protocol.
-func (d *daemon) call(method string, request, answer any) error {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	return d.post(method, bytes.NewReader(body), answer)
-}
-
-func (d *daemon) post(method string, body io.Reader, answer any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), d.limit)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://driver/GraphDriver."+method, body)
-	if err != nil {
-		return err
-	}
-	response, err := d.http.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	var failure struct{ Err string }
-	if err := json.Unmarshal(text, &failure); err != nil {
-		return fmt.Errorf("%s: %w: %s", method, err, text)
-	}
-	if failure.Err != "" {
-		return fmt.Errorf("%s: %s", method, failure.Err)
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(text, answer)
-}
-
 func (d *daemon) init() error {
-	return d.call("Init", map[string]any{"Home": d.state, "Opts": d.options}, nil)
+	return d.Call("Init", map[string]any{"Home": d.state, "Opts": d.options}, nil)
 }
 
 func (d *daemon) create(id, parent, size string) error {
@@ -182,24 +137,24 @@ func (d *daemon) create(id, parent, size string) error {
 	if size != "" {
 		request["StorageOpt"] = map[string]string{"size": size}
 	}
-	return d.call("CreateReadWrite", request, nil)
+	return d.Call("CreateReadWrite", request, nil)
 }
 
-func (d *daemon) remove(id string) error { return d.call("Remove", map[string]string{"ID": id}, nil) }
+func (d *daemon) remove(id string) error { return d.Call("Remove", map[string]string{"ID": id}, nil) }
 
-func (d *daemon) put(id string) error { return d.call("Put", map[string]string{"ID": id}, nil) }
+func (d *daemon) put(id string) error { return d.Call("Put", map[string]string{"ID": id}, nil) }
 
 // get mounts a layer and returns its folder.
 func (d *daemon) get(id string) (string, error) {
 	var answer struct{ Dir string }
-	err := d.call("Get", map[string]string{"ID": id}, &answer)
+	err := d.Call("Get", map[string]string{"ID": id}, &answer)
 	return answer.Dir, err
 }
 
 func (d *daemon) fill(id string, tar io.Reader) error {
-	return d.post("ApplyDiff?id="+url.QueryEscape(id)+"&parent=", tar, nil)
+	return d.Send("ApplyDiff?id="+url.QueryEscape(id)+"&parent=", tar, nil)
 }
 
-func (d *daemon) cleanup() error { return d.call("Cleanup", struct{}{}, nil) }
+func (d *daemon) cleanup() error { return d.Call("Cleanup", struct{}{}, nil) }
 
 func (d *daemon) admin() *admin.Client { return admin.NewClient(filepath.Join(d.state, "admin.sock")) }

@@ -60,7 +60,7 @@ func requireHangReported(t *testing.T, d *daemon) {
 		t.Error("readyz says ready")
 	}
 	var info struct{ Status [][2]string }
-	if err := d.call("Status", struct{}{}, &info); err != nil {
+	if err := d.Call("Status", struct{}{}, &info); err != nil {
 		t.Errorf("docker info: %v", err)
 	}
 	for _, row := range info.Status {

@@ -42,7 +42,7 @@ func TestLoadAMillionFiles(t *testing.T) {
 		requireNoError(t, d.perform(operation{verb: write, layer: "child", files: map[string]string{"new": "x"}}))
 		var answer struct{ Changes []struct{ Path string } }
 		took(t, "one change among them", 1, func() {
-			requireNoError(t, d.call("Changes", map[string]string{"ID": "child", "Parent": "many"}, &answer))
+			requireNoError(t, d.Call("Changes", map[string]string{"ID": "child", "Parent": "many"}, &answer))
 		})
 		if len(answer.Changes) != 1 {
 			t.Errorf("the changes are %v", answer.Changes)

@@ -52,7 +52,7 @@ func startedOn(t *testing.T, s setting) *daemon {
 	t.Helper()
 	d, err := s.start("")
 	requireNoError(t, err)
-	d.limit = 3 * time.Hour
+	d.Timeout = 3 * time.Hour
 	requireNoError(t, d.init())
 	return d
 }
@@ -142,7 +142,7 @@ func TestLoadADeepChain(t *testing.T) {
 		requireNoError(t, d.put(parent))
 		var answer struct{ Changes []struct{ Path string } }
 		took(t, "changes of the topmost", 1, func() {
-			requireNoError(t, d.call("Changes", map[string]string{"ID": parent, "Parent": "d126"}, &answer))
+			requireNoError(t, d.Call("Changes", map[string]string{"ID": parent, "Parent": "d126"}, &answer))
 		})
 		if len(answer.Changes) != 1 || answer.Changes[0].Path != filepath.Join("/", parent) {
 			t.Errorf("its changes are %v", answer.Changes)

@@ -52,7 +52,7 @@ func (d *daemon) compareLayers(wanted map[string]*expected, operations []operati
 // look reads a layer through the protocol.
 func (d *daemon) look(name string) (found, error) {
 	var exists struct{ Exists bool }
-	if err := d.call("Exists", map[string]string{"ID": name}, &exists); err != nil || !exists.Exists {
+	if err := d.Call("Exists", map[string]string{"ID": name}, &exists); err != nil || !exists.Exists {
 		return found{}, err
 	}
 	dir, err := d.get(name)

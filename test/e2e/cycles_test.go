@@ -43,7 +43,7 @@ func runCycles(t *testing.T, s *stack, parent string, n int) (goroutines int) {
 	if len(after) > len(before)+2 { // a connection may come or go
 		t.Errorf("open before %d layers came and went:\n%v\nafterwards:\n%v", n, before, after)
 	}
-	c.http.CloseIdleConnections()
+	c.CloseIdleConnections()
 	defer s.waitForAdmin(t)
 	return quit(t, s.host)
 }

@@ -237,7 +237,7 @@ func (d *loneDriver) restartWith(t *testing.T, path string, content []byte) {
 func TestPain21SizesGrowAndShrinkAsAsked(t *testing.T) {
 	d := startLoneDriver(t)
 	d.mustCreate(t, "image", "")
-	if err := d.call("Cleanup", struct{}{}, nil); err != nil {
+	if err := d.Call("Cleanup", struct{}{}, nil); err != nil {
 		t.Fatal(err)
 	}
 	d.options = append(d.options, "dm.basesize=1G")
@@ -247,7 +247,7 @@ func TestPain21SizesGrowAndShrinkAsAsked(t *testing.T) {
 		if size == "" {
 			delete(request, "StorageOpt")
 		}
-		if err := d.call("CreateReadWrite", request, nil); err != nil {
+		if err := d.Call("CreateReadWrite", request, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

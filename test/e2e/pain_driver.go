@@ -69,14 +69,14 @@ func (d *loneDriver) start(tb testing.TB) {
 // end stops the daemon as dockerd does.
 func (d *loneDriver) end(tb testing.TB) {
 	tb.Helper()
-	if err := d.call("Cleanup", struct{}{}, nil); err != nil {
+	if err := d.Call("Cleanup", struct{}{}, nil); err != nil {
 		tb.Errorf("Cleanup: %v", err)
 	}
 	d.proc.stop(tb)
 }
 
 func (d *loneDriver) init() error {
-	return d.call("Init", map[string]any{"Home": d.dir, "Opts": d.options}, nil)
+	return d.Call("Init", map[string]any{"Home": d.dir, "Opts": d.options}, nil)
 }
 
 func (d *loneDriver) mustInit(tb testing.TB) {
@@ -162,7 +162,7 @@ func (d *loneDriver) mustRemove(tb testing.TB, id string) time.Duration {
 func (d *loneDriver) deviceName(tb testing.TB, id string) string {
 	tb.Helper()
 	var answer struct{ Metadata map[string]string }
-	if err := d.call("GetMetadata", layerRequest{ID: id}, &answer); err != nil {
+	if err := d.Call("GetMetadata", layerRequest{ID: id}, &answer); err != nil {
 		tb.Fatal(err)
 	}
 	return answer.Metadata["DeviceName"]

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"archive/tar"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -177,7 +176,7 @@ func holdInDiff(t *testing.T, c *driverClient, parent string) (end func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	response, err := c.post(context.Background(), "Diff", strings.NewReader(string(request)))
+	response, err := c.Open("Diff", strings.NewReader(string(request)))
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("Diff: %v, %v", response, err)
 	}

@@ -115,10 +115,10 @@ func enableLone(tb testing.TB, d *dockerd, id, name, root string) (p *lonePlugin
 	client := newDriverClient(socket, func(path string) string {
 		return filepath.Join(d.Root, "plugins", id, "propagated-mount", strings.TrimPrefix(path, propagatedMount))
 	})
-	client.http.Timeout = 2 * time.Minute // of which Init on LVM takes a third
+	client.Timeout = 2 * time.Minute // of which Init on LVM takes a third
 	p = &lonePlugin{driverClient: client, root: root}
 	return p, func() {
-		_ = p.call("Cleanup", struct{}{}, nil) // what it couldn't begin it can't end
+		_ = p.Call("Cleanup", struct{}{}, nil) // what it couldn't begin it can't end
 		if _, err := d.try("plugin", "disable", "--force", name); err != nil {
 			tb.Error(err)
 		}
@@ -127,5 +127,5 @@ func enableLone(tb testing.TB, d *dockerd, id, name, root string) (p *lonePlugin
 
 // init has Home as dockerd gives it to plugins: below the propagated mount.
 func (p *lonePlugin) init(options ...string) error {
-	return p.call("Init", map[string]any{"Home": propagatedMount + "/dmthin", "Opts": options}, nil)
+	return p.Call("Init", map[string]any{"Home": propagatedMount + "/dmthin", "Opts": options}, nil)
 }

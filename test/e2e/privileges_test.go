@@ -97,7 +97,7 @@ func fillsLayers(p *lonePlugin) error {
 		return err
 	}
 	child := map[string]any{"ID": "container", "Parent": "image", "StorageOpt": map[string]string{"size": "512M"}}
-	if err := p.call("CreateReadWrite", child, nil); err != nil {
+	if err := p.Call("CreateReadWrite", child, nil); err != nil {
 		return err
 	}
 	dir, err := p.get("container")

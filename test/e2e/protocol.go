@@ -3,67 +3,24 @@
 package e2e
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/dmthin/dmthin/test/driverclient"
 )
 
-// driverClient calls the storage driver as dockerd does, for what the docker
-// command can't ask: to look into layers, and to keep one busy.
+// driverClient looks into layers, and keeps one busy.
 type driverClient struct {
-	http http.Client
+	*driverclient.Client
 	// hostPath turns a path that the driver returns into one of this machine.
 	hostPath func(string) string
 }
 
 func newDriverClient(socket string, hostPath func(string) string) *driverClient {
-	return &driverClient{http: http.Client{Transport: unixTransport(socket)}, hostPath: hostPath}
-}
-
-// call sends one request with a JSON body and decodes the answer.
-func (c *driverClient) call(method string, request, answer any) error {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
-	response, err := c.post(context.Background(), method, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	return decodeAnswer(method, response.Body, answer)
-}
-
-func (c *driverClient) post(ctx context.Context, method string, body io.Reader) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://driver/GraphDriver."+method, body)
-	if err != nil {
-		return nil, err
-	}
-	return c.http.Do(request)
-}
-
-func decodeAnswer(method string, body io.Reader, answer any) error {
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return fmt.Errorf("%s: %w", method, err)
-	}
-	var failure struct{ Err string }
-	if err := json.Unmarshal(text, &failure); err != nil {
-		return fmt.Errorf("%s: %w: %s", method, err, text)
-	}
-	if failure.Err != "" {
-		return fmt.Errorf("%s: %s", method, failure.Err)
-	}
-	if answer == nil {
-		return nil
-	}
-	return json.Unmarshal(text, answer)
+	return &driverClient{driverclient.New(socket, 0), hostPath}
 }
 
 type layerRequest struct {
@@ -72,17 +29,17 @@ type layerRequest struct {
 }
 
 func (c *driverClient) create(id, parent string) error {
-	return c.call("CreateReadWrite", layerRequest{ID: id, Parent: parent}, nil)
+	return c.Call("CreateReadWrite", layerRequest{ID: id, Parent: parent}, nil)
 }
 
-func (c *driverClient) remove(id string) error { return c.call("Remove", layerRequest{ID: id}, nil) }
+func (c *driverClient) remove(id string) error { return c.Call("Remove", layerRequest{ID: id}, nil) }
 
-func (c *driverClient) put(id string) error { return c.call("Put", layerRequest{ID: id}, nil) }
+func (c *driverClient) put(id string) error { return c.Call("Put", layerRequest{ID: id}, nil) }
 
 // get mounts a layer and returns its folder on this machine.
 func (c *driverClient) get(id string) (string, error) {
 	var answer struct{ Dir string }
-	if err := c.call("Get", layerRequest{ID: id}, &answer); err != nil {
+	if err := c.Call("Get", layerRequest{ID: id}, &answer); err != nil {
 		return "", err
 	}
 	return c.hostPath(answer.Dir), nil
@@ -90,13 +47,7 @@ func (c *driverClient) get(id string) (string, error) {
 
 // applyDiff fills a layer from a tar.
 func (c *driverClient) applyDiff(id, parent string, tar io.Reader) error {
-	method := fmt.Sprintf("ApplyDiff?id=%s&parent=%s", id, parent)
-	response, err := c.post(context.Background(), method, tar)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	return decodeAnswer("ApplyDiff", response.Body, nil)
+	return c.Send(fmt.Sprintf("ApplyDiff?id=%s&parent=%s", id, parent), tar, nil)
 }
 
 // look mounts a layer for as long as do looks into its folder.
