@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,6 +39,9 @@ func newApp(out, errOut io.Writer, getenv func(string) string) *app {
 // run returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
 	root := newRootCommand(a)
+	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
+		unquoteUsages(root)
+	}
 	root.SetArgs(args)
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)

@@ -39,7 +39,7 @@ somebody should look. Exit codes: 0 nothing found, 6 something found.`,
 
   # One layer's
   dmthin check --filesystems 4f5e6d7c8b9a`,
-		ValidArgsFunction: a.completeLayers,
+		ValidArgsFunction: a.completeMoreLayers,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 && !req.Filesystems {
 				return errors.New("layers are only for --filesystems; records are checked all at once")

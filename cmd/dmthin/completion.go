@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // newCompletionCommand replaces cobra's, which answers an unknown shell with
@@ -39,6 +40,16 @@ needed.`,
 			return fmt.Errorf("needs one of %s", strings.Join(names, ", "))
 		},
 		RunE: func(cmd *cobra.Command, args []string) error { return shells[args[0]](cmd.Root()) },
+	}
+}
+
+// unquoteUsages takes the marks off the names of flags' values, which help and
+// man pages read and a shell would show.
+func unquoteUsages(cmd *cobra.Command) {
+	unquote := func(f *pflag.Flag) { _, f.Usage = pflag.UnquoteUsage(f) }
+	cmd.LocalFlags().VisitAll(unquote)
+	for _, sub := range cmd.Commands() {
+		unquoteUsages(sub)
 	}
 }
 

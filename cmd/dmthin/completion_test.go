@@ -12,10 +12,13 @@ import (
 
 func TestCompletionOffersTheDaemonsLayers(t *testing.T) {
 	d := readyDaemon()
-	got := dmthin(t, "__complete", "inspect", "--state", d.start(t), "")
-	for _, l := range d.layers {
-		if !strings.Contains(got.out, l.ID+"\n") {
-			t.Errorf("completion lacks %s:\n%s", l.ID, got.out)
+	state := d.start(t)
+	for _, words := range [][]string{{"inspect", ""}, {"trim", containerID, ""}} {
+		got := dmthin(t, append([]string{"__complete", "--state", state}, words...)...)
+		for _, l := range d.layers {
+			if !strings.Contains(got.out, l.ID+"\n") {
+				t.Errorf("%q: completion lacks %s:\n%s", words, l.ID, got.out)
+			}
 		}
 	}
 }
@@ -38,11 +41,13 @@ func TestCompletionDoesNotFreezeThePrompt(t *testing.T) {
 
 func TestCompletionOffersValues(t *testing.T) {
 	for want, args := range map[string][]string{
-		"warning\n":       {"log-level", ""},
-		"json\n":          {"ls", "--format", ""},
-		"fish\n":          {"completion", ""},
-		"--exit-code\t":   {"status", "--e"},
-		"inspect\tShow o": {"ins"},
+		"warning\n":        {"log-level", ""},
+		"json\n":           {"ls", "--format", ""},
+		"fish\n":           {"completion", ""},
+		"--exit-code\t":    {"status", "--e"},
+		"--device\tDISK ":  {"pool", "create", "--dev"},
+		"--state\tstate D": {"--sta"},
+		"inspect\tShow o":  {"ins"},
 	} {
 		if got := dmthin(t, append([]string{"__complete"}, args...)...); !strings.Contains(got.out, want) {
 			t.Errorf("%v: completion lacks %q:\n%s", args, want, got.out)

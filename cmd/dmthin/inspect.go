@@ -72,6 +72,11 @@ func busy(b bool) string {
 	return "yes, its use is not known until other work on it ends"
 }
 
+// completeMoreLayers is for commands that take several.
+func (a *app) completeMoreLayers(cmd *cobra.Command, _ []string, prefix string) ([]string, cobra.ShellCompDirective) {
+	return a.completeLayers(cmd, nil, prefix)
+}
+
 func (a *app) completeLayers(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp

@@ -28,7 +28,7 @@ for a moment, a part at a time, and none that dm.min_free_space keeps.`,
 
   # Make loop-lvm's data file small again
   dmthin trim --all --pool`,
-		ValidArgsFunction: a.completeLayers,
+		ValidArgsFunction: a.completeMoreLayers,
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
 			case len(args) == 0 && !all && !pool:
