@@ -77,9 +77,7 @@ func Compare(records Records, pool Pool) []Finding {
 	for name, r := range records.Layers {
 		c.layer(name, r)
 	}
-	for name, err := range records.Damaged {
-		c.add(Error, DamagedRecord, name, "%v", err)
-	}
+	c.found = append(c.found, Damaged(records.Records)...)
 	for name, r := range records.Tombstones {
 		if _, exists := pool.Devices[r.DeviceID]; exists {
 			c.add(Warning, WaitingDeletion, name, "the layer is removed, device %d is still in the pool; the daemon deletes it once nobody uses it", r.DeviceID)
@@ -90,6 +88,14 @@ func Compare(records Records, pool Pool) []Finding {
 	}
 	Sort(c.found)
 	return c.found
+}
+
+// Damaged returns what is wrong with records by themselves.
+func Damaged(records state.Records) (found []Finding) {
+	for name, err := range records.Damaged {
+		found = append(found, Finding{Severity: Error, Kind: DamagedRecord, Subject: name, Message: err.Error()})
+	}
+	return found
 }
 
 // Sort puts findings in the order of Compare.

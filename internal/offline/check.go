@@ -60,6 +60,7 @@ func (p *Pool) compare(ctx context.Context, path string) (Report, error) {
 		return r, ctx.Err()
 	}
 	if err != nil {
+		r.Findings = check.Damaged(records.Records)
 		r.add(check.Error, check.Metadata, err.Error())
 		return r, nil
 	}

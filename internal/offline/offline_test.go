@@ -41,6 +41,12 @@ func TestACheckFindsWhatIsWrong(t *testing.T) {
 		"superblock lost": {func(h *host, t *testing.T) {
 			h.changeBlock(t, 0, func(b []byte) { clear(b) })
 		}, []check.Kind{check.Metadata}},
+		"superblock lost and record torn": {func(h *host, t *testing.T) {
+			h.changeBlock(t, 0, func(b []byte) { clear(b) })
+			if err := os.WriteFile(filepath.Join(h.dir, "metadata", "torn"), []byte("{"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, []check.Kind{check.Metadata, check.DamagedRecord}},
 		"lost device": {func(h *host, t *testing.T) {
 			h.records(t, func(s *state.Store) { put(t, s, "c", state.Record{DeviceID: 9, Size: 1 << 20, TransactionID: 3}) })
 		}, []check.Kind{check.LostDevice}},
