@@ -67,7 +67,7 @@ func (a *app) socketPath() string {
 
 func newRootCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "dmthin",
+		Use:   "dmthin COMMAND",
 		Short: "Look into and steer dmthind, Docker's device-mapper storage",
 		Long: `dmthin asks a running dmthind about its thin pool and layers, and has it work
 on them.

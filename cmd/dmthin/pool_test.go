@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
@@ -137,6 +139,28 @@ func TestNothingIsChangedWithoutAYes(t *testing.T) {
 	f := &fakePools{}
 	if got := f.run(t, "y\n", "pool", "create", "--device", "/dev/sdb", "--dry-run"); len(f.done) > 0 || got.code != exitOK {
 		t.Errorf("a dry run did %q, exit %d", f.done, got.code)
+	}
+}
+
+func TestAQuestionCanBeInterrupted(t *testing.T) {
+	var out, errOut bytes.Buffer
+	a := newApp(&out, &errOut, func(string) string { return "" })
+	f := &fakePools{}
+	a.pools = f
+	root := newRootCommand(a)
+	root.SetArgs([]string{"pool", "create", "--device", "/dev/sdb"})
+	answer, typist := io.Pipe() // who types nothing
+	root.SetIn(answer)
+	root.SetOut(&out)
+	root.SetErr(&errOut)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(10*time.Millisecond, cancel)
+	code := a.report(ctx, root.ExecuteContext(ctx))
+	if code != exitInterrupted || len(f.done) > 0 {
+		t.Errorf("exit %d, done %v, %s", code, f.done, errOut.String())
+	}
+	if err := typist.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
