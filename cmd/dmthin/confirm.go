@@ -22,7 +22,11 @@ func confirm(cmd *cobra.Command, question string, yes bool) error {
 	}
 	in := cmd.InOrStdin()
 	if f, ok := in.(*os.File); ok && !term.IsTerminal(int(f.Fd())) {
-		return errors.New("standard input is no terminal to ask on: look at the plan with --dry-run, then give --yes")
+		text := "standard input is no terminal to ask on: give --yes"
+		if cmd.Flags().Lookup("dry-run") != nil {
+			text += ", after a look at the plan with --dry-run"
+		}
+		return errors.New(text)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", question)
 	// A read from a terminal goes on after Ctrl-C, until the next line.
