@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -122,10 +123,11 @@ func TestManualNamesEveryCommandFlagKeyAndExitCode(t *testing.T) {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { requireIn("`--" + f.Name) })
 		cmd.PersistentFlags().VisitAll(func(f *pflag.Flag) { requireIn("`--" + f.Name) })
 	}
-	for _, v := range []any{versions{}, clientVersion{}, admin.Version{}, admin.Status{}, admin.PoolStatus{}, admin.LayerList{}, admin.Layer{}, admin.LogLevel{},
-		admin.Growth{}, admin.CheckReport{}, admin.Finding{}, admin.CollectReport{}, admin.Garbage{}, admin.TrimReport{}, admin.Trimmed{},
-		admin.ResizeReport{}, removed{}, mountedLayer{}, records{}, repair{}, takeoverReport{}, takeoverFinding{},
-		poolResult{}, lvmpool.Plan{}, lvmpool.Candidate{}, lvmpool.Step{}, lvmpool.Report{}, lvmpool.DiskReport{}} {
+	ofDaemon := []any{
+		admin.Version{}, admin.Status{}, admin.PoolStatus{}, admin.LayerList{}, admin.Layer{}, admin.LogLevel{},
+		admin.Growth{}, admin.CheckReport{}, admin.Finding{}, admin.CollectReport{}, admin.Garbage{}, admin.TrimReport{}, admin.Trimmed{}, admin.ResizeReport{},
+	}
+	for _, v := range append(ofDaemon, ofTool...) {
 		for f := range structFields(reflect.TypeOf(v)) {
 			if f.IsExported() {
 				requireIn("`" + f.Tag.Get("json") + "`")
@@ -138,6 +140,27 @@ func TestManualNamesEveryCommandFlagKeyAndExitCode(t *testing.T) {
 			t.Errorf("dmthin --help lacks exit code %d", code)
 		}
 	}
+}
+
+// ofTool are what the tool itself prints as JSON.
+var ofTool = []any{
+	versions{}, clientVersion{}, removed{}, mountedLayer{}, records{}, repair{}, takeoverReport{}, takeoverFinding{},
+	poolResult{}, lvmpool.Plan{}, lvmpool.Candidate{}, lvmpool.Step{}, lvmpool.Report{}, lvmpool.DiskReport{},
+}
+
+// Scripts depend on these keys: -update is right where the golden file only
+// gets more of them. Those of the daemon have such a test in internal/admin.
+func TestTheToolsJSONKeysStayAsTheyAre(t *testing.T) {
+	var keys strings.Builder
+	for _, v := range ofTool {
+		fmt.Fprintf(&keys, "%T\n", v)
+		for f := range structFields(reflect.TypeOf(v)) {
+			if f.IsExported() {
+				fmt.Fprintf(&keys, "  %s %s\n", f.Tag.Get("json"), f.Type)
+			}
+		}
+	}
+	requireGolden(t, "json-keys.txt", keys.String())
 }
 
 func structFields(t reflect.Type) func(func(reflect.StructField) bool) {
