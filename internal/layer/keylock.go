@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -9,9 +10,13 @@ import (
 
 // keyLock is a set of locks by name. Waiting can be cancelled.
 type keyLock struct {
-	mu   sync.Mutex // protects held
-	held map[string]*namedLock
+	mu     sync.Mutex // protects the rest
+	held   map[string]*namedLock
+	closed bool
 }
+
+// errClosed is for calls that outlive their store: the layers are the next one's.
+var errClosed = errors.New("the pool was closed or opened anew meanwhile; run the command again")
 
 type namedLock struct {
 	token chan struct{} // full while somebody holds the lock
@@ -37,6 +42,10 @@ func (k *keyLock) lock(ctx context.Context, names ...string) (unlock func(), err
 		}
 		taken = append(taken, name)
 	}
+	if k.isClosed() {
+		unlock()
+		return nil, errClosed
+	}
 	return unlock, nil
 }
 
@@ -57,6 +66,19 @@ func (k *keyLock) acquire(ctx context.Context, name string) error {
 		k.release(name, false)
 		return ctx.Err()
 	}
+}
+
+// close lets nobody take a lock any more. Who has one keeps it.
+func (k *keyLock) close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.closed = true
+}
+
+func (k *keyLock) isClosed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.closed
 }
 
 func (k *keyLock) release(name string, holder bool) {

@@ -3,6 +3,7 @@ package layer
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -491,5 +492,28 @@ func TestACallThatOutlivesItsStoreChangesNoRecords(t *testing.T) {
 	d = w.mustStart(t)
 	if d.Exists("a") {
 		t.Error("the removed layer is back")
+	}
+}
+
+func TestACallThatOutlivesItsStoreUnmountsNothingOfTheNext(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	dir := ""
+	w.before = func(call string) error {
+		if call != "write_all" {
+			return nil
+		}
+		w.failOn("", nil)
+		must(t, d.Shutdown(t.Context()))
+		must(t, d.records.Close())
+		dir = get(t, w.mustStart(t), "a")
+		return nil
+	}
+	if err := d.Diff(t.Context(), "a", "", io.Discard); err == nil {
+		t.Error("the stream of a layer that was unmounted has ended well")
+	}
+	if !w.mountedAt(strings.TrimSuffix(dir, "/rootfs")) {
+		t.Error("a container's layer was unmounted")
 	}
 }

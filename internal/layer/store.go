@@ -158,8 +158,13 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 
 // Close stops background work, saves what is only in memory and unmounts what
 // is idle. Containers may go on using their layers, and the next Open adopts
-// them.
+// them. Calls that are still under way can do no more to any layer.
 func (s *Store) Close(ctx context.Context) error {
+	defer s.locks.close()
+	return s.close(ctx)
+}
+
+func (s *Store) close(ctx context.Context) error {
 	s.reclaimer.stop()
 	s.idler.stop()
 	return errors.Join(s.saveDeviceSet(), s.endMounts(ctx), s.endAllIdle(ctx))
@@ -168,7 +173,8 @@ func (s *Store) Close(ctx context.Context) error {
 // Shutdown unmounts and deactivates all layers, whoever uses them, then closes
 // the store. Records are saved first: dockerd may be gone before the rest ends.
 func (s *Store) Shutdown(ctx context.Context) error {
-	errs := []error{s.Close(ctx)}
+	defer s.locks.close()
+	errs := []error{s.close(ctx)}
 	for _, l := range s.all() {
 		errs = append(errs, s.shutdown(ctx, l))
 	}
@@ -188,15 +194,15 @@ func (s *Store) shutdown(ctx context.Context, l *layer) error {
 	return s.release(ctx, l)
 }
 
-// InUse reports whether anybody has a layer mounted.
+// InUse reports whether anybody has a layer mounted. It may be asked of a store
+// that is closed.
 func (s *Store) InUse() bool {
 	for _, l := range s.all() {
-		unlock, err := s.locks.lock(context.Background(), l.id)
-		if err != nil {
+		if err := s.locks.acquire(context.Background(), l.id); err != nil {
 			return true
 		}
 		used := l.inUse()
-		unlock()
+		s.locks.release(l.id, true)
 		if used {
 			return true
 		}
