@@ -91,6 +91,12 @@ func (w *world) failOn(prefix string, err error) {
 	}
 }
 
+func (w *world) setMode(mode thinpool.Mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.mode = mode
+}
+
 func (w *world) Status(context.Context) (thinpool.Status, error) {
 	unlock, err := w.call("status")
 	if err != nil {

@@ -36,7 +36,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := status.Check(); err != nil {
+	if err := commits(status); err != nil {
 		return err
 	}
 	existing, err := s.sys.Inventory.Existing(ctx)
