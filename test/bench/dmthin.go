@@ -9,20 +9,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/docker/docker/daemon/graphdriver"
 )
 
-const (
-	listenTimeout = 30 * time.Second
-	stopTimeout   = 5 * time.Minute // thousands of devices may be active
-)
+const listenTimeout = 30 * time.Second
 
 // newDmthin is a dmthind of its own with its defaults.
 func newDmthin(name, program, home string, options ...string) *subject {
-	d := &daemon{program: program, home: home}
+	d := &daemon{path: program, home: home}
 	return &subject{
 		name:   name,
 		layers: map[string]bool{},
@@ -32,17 +28,16 @@ func newDmthin(name, program, home string, options ...string) *subject {
 			}
 			return dial(d.socket(), home, options)
 		},
-		stop:   d.stop,
+		stop:   func(ctx context.Context) error { return d.stop(ctx) }, // of what start made
 		memory: d.memory,
 	}
 }
 
 // daemon is a dmthind that keeps everything below home.
 type daemon struct {
-	program, home string
-	listenAt      string // empty: in home
-	cmd           *exec.Cmd
-	exited        chan error
+	path, home string
+	listenAt   string // empty: in home
+	*program          // once it was started
 }
 
 func (d *daemon) socket() string {
@@ -57,55 +52,22 @@ func (d *daemon) start(ctx context.Context) error {
 	if err := os.MkdirAll(d.home, 0o700); err != nil {
 		return err
 	}
-	log, err := os.OpenFile(filepath.Join(d.home, "dmthind.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // the daemon has its own
-	d.cmd = exec.Command(d.program,
+	cmd := exec.Command(d.path,
 		"--socket", d.socket(),
 		"--state", filepath.Join(d.home, "state"),
 		"--init-record", filepath.Join(d.home, "init.json"),
 		"--admin-socket", filepath.Join(d.home, "admin.sock"))
-	d.cmd.Stdout, d.cmd.Stderr = log, log
-	if err := d.cmd.Start(); err != nil {
+	var err error
+	if d.program, err = launch(cmd, filepath.Join(d.home, "dmthind.log")); err != nil {
 		return err
 	}
-	d.exited = make(chan error, 1)
-	go func() { d.exited <- d.cmd.Wait(); close(d.exited) }()
-	return d.listening(ctx)
-}
-
-func (d *daemon) listening(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, listenTimeout)
-	defer cancel()
-	for {
+	return d.ready(ctx, listenTimeout, time.Millisecond, func(context.Context) error {
 		conn, err := net.Dial("unix", d.socket())
-		if err == nil {
-			return conn.Close()
+		if err != nil {
+			return err
 		}
-		select {
-		case <-d.exited:
-			return fmt.Errorf("%s ended before it listened, see %s/dmthind.log", d.program, d.home)
-		case <-ctx.Done():
-			return fmt.Errorf("%s does not listen: %w", d.program, err)
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
-func (d *daemon) stop(ctx context.Context) error {
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, stopTimeout)
-	defer cancel()
-	select {
-	case err := <-d.exited:
-		return err
-	case <-ctx.Done():
-		return errors.Join(errors.New("dmthind runs on after SIGTERM"), d.cmd.Process.Kill())
-	}
+		return conn.Close()
+	})
 }
 
 func (d *daemon) memory() (int64, error) {

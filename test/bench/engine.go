@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -29,9 +28,8 @@ type engine struct {
 	programs           string  // folder of its programs; empty for the machine's
 	storage            *daemon // dmthind, where that is the driver
 
-	cmd    *exec.Cmd
-	exited chan error
-	failed bool
+	*program // once it was started
+	failed   bool
 }
 
 // newEngines has two dmthins, one for each Docker: drivers are named after
@@ -40,7 +38,7 @@ func newEngines(program, dir, oldDocker string) []*engine {
 	dmthin := func(name, driver, programs string) *engine {
 		home := filepath.Join(dir, "engine-"+driver)
 		return &engine{name: name, driver: driver, home: home, programs: programs, storage: &daemon{
-			program: program, home: filepath.Join(home, "dmthind"), listenAt: "/run/docker/plugins/" + driver + ".sock",
+			path: program, home: filepath.Join(home, "dmthind"), listenAt: "/run/docker/plugins/" + driver + ".sock",
 		}}
 	}
 	return []*engine{
@@ -65,54 +63,29 @@ func (e *engine) start(ctx context.Context) error {
 			return err
 		}
 	}
-	log, err := os.Create(filepath.Join(e.home, "dockerd.log"))
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }() // dockerd has its own
-	// It is stopped by a signal, not by the end of the context: containers must go first.
-	e.cmd = exec.Command(filepath.Join(e.programs, "dockerd"), "--experimental", "--storage-driver="+e.driver,
+	cmd := exec.Command(filepath.Join(e.programs, "dockerd"), "--experimental", "--storage-driver="+e.driver,
 		"--iptables=false", "--bridge=none", "--host=unix://"+e.socket(), "--data-root="+filepath.Join(e.home, "root"),
 		"--exec-root="+filepath.Join(e.home, "exec"), "--pidfile="+filepath.Join(e.home, "docker.pid"))
 	if e.programs != "" { // containerd and runc are found by the path
-		e.cmd.Env = append(os.Environ(), "PATH="+e.programs+":"+os.Getenv("PATH"))
+		cmd.Env = append(os.Environ(), "PATH="+e.programs+":"+os.Getenv("PATH"))
 	}
-	e.cmd.Stdout, e.cmd.Stderr = log, log
-	if err := e.cmd.Start(); err != nil {
+	var err error
+	if e.program, err = launch(cmd, filepath.Join(e.home, "dockerd.log")); err != nil {
 		return err
 	}
-	e.exited = make(chan error, 1)
-	go func() { e.exited <- e.cmd.Wait(); close(e.exited) }()
-	return e.answers(ctx)
-}
-
-func (e *engine) answers(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, engineTimeout)
-	defer cancel()
-	for {
+	return e.ready(ctx, engineTimeout, 200*time.Millisecond, func(ctx context.Context) error {
 		_, err := e.docker(ctx, "version")
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-e.exited:
-			return fmt.Errorf("dockerd ended, see %s/dockerd.log", e.home)
-		case <-ctx.Done():
-			return err
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+		return err
+	})
 }
 
 // stop ends dockerd before the storage below it.
 func (e *engine) stop(ctx context.Context) error {
 	var err error
-	if e.exited != nil {
-		if err = e.cmd.Process.Signal(syscall.SIGTERM); err == nil {
-			err = <-e.exited
-		}
+	if e.program != nil {
+		err = e.program.stop(ctx)
 	}
-	if e.storage != nil && e.storage.exited != nil {
+	if e.storage != nil && e.storage.program != nil {
 		err = errors.Join(err, e.storage.stop(ctx))
 	}
 	return err
