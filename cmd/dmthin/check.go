@@ -161,7 +161,7 @@ func foundCount(found []admin.Finding) string {
 	if len(found) == 0 {
 		return "nothing"
 	}
-	return fmt.Sprintf("%d errors, %d warnings", errs, len(found)-errs)
+	return plural(errs, "error") + ", " + plural(len(found)-errs, "warning")
 }
 
 // findLayers is findLayer for several names.

@@ -84,6 +84,13 @@ func (c *columns) list(name string, values []string) {
 // size writes bytes as `docker info` does.
 func size(bytes int64) string { return units.HumanSize(float64(bytes)) }
 
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
 func yesNo(b bool) string {
 	if b {
 		return "yes"
