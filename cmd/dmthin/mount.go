@@ -34,11 +34,7 @@ An image's layer that is written to is no longer what its digest says.`,
 		Args:              exactly("LAYER", "DIR"),
 		ValidArgsFunction: a.completeLayerThenDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			layer, err := findLayer(cmd.Context(), a.client(), args[0])
-			if err != nil {
-				return err
-			}
-			dir, err := filepath.Abs(args[1])
+			layer, dir, err := a.layerAndDir(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -69,11 +65,7 @@ func newUnmountCommand(a *app) *cobra.Command {
 		Args:              exactly("LAYER", "DIR"),
 		ValidArgsFunction: a.completeLayerThenDir,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			layer, err := findLayer(cmd.Context(), a.client(), args[0])
-			if err != nil {
-				return err
-			}
-			dir, err := filepath.Abs(args[1])
+			layer, dir, err := a.layerAndDir(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -86,6 +78,16 @@ func newUnmountCommand(a *app) *cobra.Command {
 			return a.print(mountedLayer{Layer: layer.ID, Dir: dir}, func(c *columns) { c.field("Unmounted", printable(layer.ID)) })
 		},
 	}
+}
+
+// layerAndDir reads the arguments of both commands.
+func (a *app) layerAndDir(ctx context.Context, args []string) (admin.Layer, string, error) {
+	layer, err := findLayer(ctx, a.client(), args[0])
+	if err != nil {
+		return admin.Layer{}, "", err
+	}
+	dir, err := filepath.Abs(args[1])
+	return layer, dir, err
 }
 
 func (a *app) mount(ctx context.Context, device, dir, fs string, write bool) error {
