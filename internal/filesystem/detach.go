@@ -27,13 +27,18 @@ func Detach(dir string) (Detached, error) {
 	}
 	root := os.NewFile(uintptr(fd), dir)
 	err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
-	switch {
-	case err == nil:
-		return Detached{root}, nil
-	case errors.Is(err, unix.EINVAL): // the kernel's word for "not a mount point"
+	if errors.Is(err, unix.EINVAL) { // the kernel's word for "not a mount point"
 		err = fmt.Errorf("detach %s: nothing is mounted: %w", dir, fs.ErrNotExist)
-	default:
-		err = &MountError{Op: "unmount", Dir: dir, Err: err}
+		return Detached{}, errors.Join(err, root.Close())
 	}
-	return Detached{}, errors.Join(err, root.Close())
+	for range maxStacked { // MakeWritable makes them two
+		if err != nil {
+			break
+		}
+		err = unix.Unmount(dir, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW)
+	}
+	if err := unmountError(dir, err); err != nil {
+		return Detached{}, errors.Join(err, root.Close())
+	}
+	return Detached{root}, nil
 }

@@ -58,6 +58,34 @@ func TestDetachFreesTheMountPointAndCloseTheDevice(t *testing.T) {
 	}
 }
 
+// MakeWritable puts a second mount on top.
+func TestDetachTakesAllMountsOfAFolder(t *testing.T) {
+	dir, device := t.TempDir(), formatted(t, Ext4, 64*mib)
+	if err := Mount(t.Context(), device, dir, Ext4, MountOptions{ReadOnly: true}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unmount(t, dir) })
+	if err := MakeWritable(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	detached, err := Detach(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mountLine(t, dir) != nil {
+		t.Error("it is still mounted")
+	}
+	if !isBusy(t, device) {
+		t.Error("the filesystem is gone before Close")
+	}
+	if err := detached.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if isBusy(t, device) {
+		t.Error("the device is busy after Close")
+	}
+}
+
 func TestDetachOfNothingIsTold(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, filepath.Join(dir, "missing")} {
