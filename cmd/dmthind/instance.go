@@ -159,17 +159,28 @@ func (i *instance) detach(ctx context.Context) error {
 	return errors.Join(i.background.stop(), i.layers.Close(ctx), i.storage.Close(), i.records.Close())
 }
 
+// closePool leaves a pool that is still in use as it is.
+func (i *instance) closePool(ctx context.Context) error {
+	err := i.pool.Close(ctx)
+	if errors.Is(err, thinpool.ErrBusy) {
+		i.log.WithError(err).Warn("the pool stays active until the next start")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := i.records.NoteClosed(); err != nil {
+		i.log.WithError(err).Warn("the next start will check the pool's metadata")
+	}
+	return nil
+}
+
 // closeBelow closes what lies below the layers. A pool that is still in use
 // stays, and is adopted at the next start.
 func (i *instance) closeBelow(ctx context.Context) error {
 	var errs []error
 	if i.pool != nil {
-		err := i.pool.Close(ctx)
-		if errors.Is(err, thinpool.ErrBusy) {
-			i.log.WithError(err).Warn("the pool stays active until the next start")
-			err = nil
-		}
-		errs = append(errs, err)
+		errs = append(errs, i.closePool(ctx))
 	}
 	if i.storage != nil {
 		errs = append(errs, i.storage.Close())

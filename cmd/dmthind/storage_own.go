@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/dmthin/dmthin/internal/admin"
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/thinpool"
+	"github.com/dmthin/dmthin/internal/thintools"
 )
 
 // twoDevices is a backend that gives us a data and a metadata device to make a
@@ -47,8 +49,39 @@ func (s *ownStorage) openPool(ctx context.Context, fresh bool) (*thinpool.Pool, 
 		BlockSize:      blockSize,
 		LowWaterBlocks: lowWaterBlocks,
 		ErrorIfNoSpace: s.i.options.ErrorIfNoSpace, // nobody extends it by itself
+		Check:          s.mendAfterCrash(),
 	}, s.i.log)
 	return s.pool, err
+}
+
+// mendAfterCrash returns what is to be done before the pool is made active:
+// nothing after an orderly end.
+//
+// While dm-thin copies a shared block to a new one, the new one is counted and
+// not mapped yet. A commit that comes between is what a power cut leaves, and
+// the block is lost to the pool for good. LVM has thin_check look for that
+// whenever it activates a pool.
+func (s *ownStorage) mendAfterCrash() func(context.Context) error {
+	closed, err := s.i.records.TakeClosed()
+	if err != nil {
+		s.i.log.WithError(err).Warn("the pool's metadata is checked once more than need be")
+	}
+	if closed && err == nil {
+		return nil
+	}
+	return func(ctx context.Context) error {
+		device := s.MetadataDevice()
+		s.i.log.Infof("checking the pool's metadata on %s, since the pool was not closed in order", device)
+		damage, err := thintools.MendLeaks(ctx, device)
+		switch {
+		case err != nil:
+			s.i.log.WithError(err).Warn("the pool's metadata was not checked; blocks that a power cut left counted stay lost until it is")
+		case len(damage) > 0:
+			// Layers that it does not concern work; what does concern is refused by the kernel.
+			s.i.log.Errorf("the pool's metadata on %s is damaged: %s; stop Docker and the daemon, and run dmthin repair", device, strings.Join(damage, "; "))
+		}
+		return ctx.Err()
+	}
 }
 
 // lowWaterBlocks is when the kernel announces that data space runs out: 2 GiB

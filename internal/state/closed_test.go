@@ -1,45 +1,39 @@
 package state
 
-import (
-	"errors"
-	"os"
-	"testing"
+import "testing"
 
-	"github.com/google/go-cmp/cmp"
-)
-
-func TestNothingIsWrittenAfterClose(t *testing.T) {
-	s := open(t)
-	kept := Record{DeviceID: 1, Size: 1 << 30}
-	put(t, s, "kept", kept)
+func TestAnOrderlyEndOfThePoolIsRememberedOnce(t *testing.T) {
+	dir := t.TempDir()
+	took := func() bool {
+		t.Helper()
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		closed, err := s.TakeClosed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return closed
+	}
+	if took() {
+		t.Error("closed before it was ever used")
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.NoteClosed(); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	before, err := os.ReadDir(s.metadata)
-	if err != nil {
-		t.Fatal(err)
+	if !took() {
+		t.Error("the orderly end was forgotten")
 	}
-	_, buried := s.Bury("kept", kept)
-	for what, err := range map[string]error{
-		"Put": s.Put("kept", kept), "Add": s.Add("new", kept), "Delete": s.Delete("kept"), "Bury": buried,
-		"WriteIntent": s.WriteIntent(Intent{OpenTransactionID: 1}), "WriteDeviceSet": s.WriteDeviceSet(DeviceSet{}),
-	} {
-		if !errors.Is(err, ErrClosed) {
-			t.Errorf("%s: %v", what, err)
-		}
+	if took() {
+		t.Error("closed though it was in use since")
 	}
-	after, err := os.ReadDir(s.metadata)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(names(before), names(after)); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func names(entries []os.DirEntry) (names []string) {
-	for _, e := range entries {
-		names = append(names, e.Name())
-	}
-	return names
 }

@@ -97,6 +97,11 @@ func createPool(ctx context.Context, spec Spec, b backing, log *logrus.Entry) (d
 	if recorded != 0 && recorded != spec.BlockSize {
 		return devNumber{}, blockSizeError(recorded, spec.BlockSize)
 	}
+	if recorded != 0 && spec.Check != nil {
+		if err := spec.Check(ctx); err != nil {
+			return devNumber{}, err
+		}
+	}
 	table := spec.table(b.metadata, b.data, b.dataSize)
 	info, err := dm.Create(ctx, spec.id(), table, dm.CreateOptions{WaitUdev: true})
 	if errors.Is(err, dm.ErrUdevTimeout) {

@@ -1,6 +1,7 @@
 package thinpool
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -35,6 +36,10 @@ type Spec struct {
 	ZeroBlocks        bool   // write zeros to a block before its first use
 	ErrorIfNoSpace    bool   // fail writes when the pool is full, instead of queueing them
 	NoDiscardPassdown bool   // keep discards from the data device
+
+	// Check, if set, looks at the metadata of an inactive pool before it is made
+	// active. Its error keeps the pool inactive.
+	Check func(context.Context) error
 }
 
 func (s Spec) id() dm.ID { return dm.ID{Name: s.Name, UUID: s.UUID} }

@@ -1,6 +1,7 @@
 package thintools
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -94,6 +95,26 @@ func TestDamageOfTheDevicesIsFoundWithoutTheirMappings(t *testing.T) {
 	damage(t, path, int64(binary.LittleEndian.Uint64(superblock[detailsRoot:])))
 	if found, err := CheckDevices(t.Context(), path); err != nil || len(found) == 0 {
 		t.Errorf("CheckDevices = %q, %v", found, err)
+	}
+}
+
+func TestMendingLeaksLeavesDamagedMetadataAlone(t *testing.T) {
+	whole := metadata(t)
+	if found, err := MendLeaks(t.Context(), whole); err != nil || len(found) != 0 {
+		t.Errorf("MendLeaks of whole metadata = %q, %v", found, err)
+	}
+	requireWhole(t, whole)
+	damaged := metadata(t)
+	damage(t, damaged, 0)
+	before, err := os.ReadFile(damaged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found, err := MendLeaks(t.Context(), damaged); err != nil || len(found) == 0 {
+		t.Errorf("MendLeaks of damaged metadata = %q, %v", found, err)
+	}
+	if after, err := os.ReadFile(damaged); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("damaged metadata was changed: %v", err)
 	}
 }
 

@@ -8,8 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"syscall"
+
+	"github.com/dmthin/dmthin/internal/thintools"
 )
 
 // replayCuts recovers from each of the cuts and calls report with what is wrong
@@ -67,7 +68,8 @@ func recoverOn(ctx context.Context, disk imageFile, verify func(*daemon) []strin
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.close(ctx)) }()
-	wrong = append(wrong, checkMetadata(ctx)...)
+	// Blocks that were being copied may be counted and not mapped yet.
+	wrong = append(wrong, checkMetadata(ctx, thintools.CheckDamage)...)
 	if err := mountState(); err != nil {
 		return append(wrong, fmt.Sprintf("the state's filesystem does not mount: %v", err)), nil
 	}
@@ -76,6 +78,7 @@ func recoverOn(ctx context.Context, disk imageFile, verify func(*daemon) []strin
 	if err := errors.Join(err, unmountState()); err != nil {
 		return wrong, err
 	}
+	wrong = append(wrong, checkMetadata(ctx, thintools.Check)...)
 	if err := run(ctx, "e2fsck", "-fn", partPath("state")); err != nil {
 		wrong = append(wrong, err.Error())
 	}
@@ -98,8 +101,8 @@ func recoverMounted(verify func(*daemon) []string) (wrong []string, err error) {
 	return wrong, nil
 }
 
-// checkMetadata runs thin_check on the pool's metadata, where there is any.
-func checkMetadata(ctx context.Context) []string {
+// checkMetadata has the metadata of the inactive pool checked, where there is any.
+func checkMetadata(ctx context.Context, check func(context.Context, string) ([]string, error)) []string {
 	head := make([]byte, 4096)
 	f, err := os.Open(partPath("metadata"))
 	if err != nil {
@@ -112,8 +115,9 @@ func checkMetadata(ctx context.Context) []string {
 	if bytes.Equal(head, make([]byte, len(head))) {
 		return nil
 	}
-	if out, err := exec.CommandContext(ctx, "thin_check", partPath("metadata")).CombinedOutput(); err != nil {
-		return []string{fmt.Sprintf("thin_check: %v: %s", err, out)}
+	damage, err := check(ctx, partPath("metadata"))
+	if err != nil {
+		damage = append(damage, err.Error())
 	}
-	return nil
+	return damage
 }
