@@ -21,22 +21,41 @@ func newPoolMetadata(pool *thinpool.Pool, device string) *poolMetadata {
 	return &poolMetadata{pool: pool, device: device, turn: make(chan struct{}, 1)}
 }
 
-// Hold releases a snapshot that a dead process left, and takes one.
-func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
+// Turn waits for other readers, and keeps them out until done.
+func (m *poolMetadata) Turn(ctx context.Context) (done func(), err error) {
 	select {
 	case m.turn <- struct{}{}:
+		return func() { <-m.turn }, nil
 	case <-ctx.Done():
-		return "", nil, fmt.Errorf("wait for other readers of the pool's metadata: %w", ctx.Err())
+		return nil, fmt.Errorf("wait for other readers of the pool's metadata: %w", ctx.Err())
 	}
+}
+
+// Hold releases a snapshot that a dead process left, and takes one. It is for
+// whoever has the turn.
+func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
 	if err := m.reserve(ctx); err != nil {
-		<-m.turn
+		return "", nil, err
+	}
+	return m.device, m.pool.ReleaseMetadataSnapshot, nil
+}
+
+// hold is Turn and Hold.
+func (m *poolMetadata) hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
+	done, err := m.Turn(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	path, letGo, err := m.Hold(ctx)
+	if err != nil {
+		done()
 		return "", nil, err
 	}
 	release = func(ctx context.Context) error {
-		defer func() { <-m.turn }()
-		return m.pool.ReleaseMetadataSnapshot(ctx)
+		defer done()
+		return letGo(ctx)
 	}
-	return m.device, release, nil
+	return path, release, nil
 }
 
 func (m *poolMetadata) reserve(ctx context.Context) error {
@@ -59,7 +78,7 @@ type inventory struct {
 }
 
 func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
-	path, release, err := i.metadata.Hold(ctx)
+	path, release, err := i.metadata.hold(ctx)
 	if err != nil {
 		return nil, err
 	}

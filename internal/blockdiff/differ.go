@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/sirupsen/logrus"
 
@@ -13,10 +14,12 @@ import (
 	"github.com/dmthin/dmthin/internal/nameindex"
 )
 
-// Metadata is the pool's own metadata.
+// Metadata is the pool's own metadata, which one reads at a time.
 type Metadata interface {
-	// Hold keeps the metadata readable as they are now, at path, until release.
-	// It waits for others that hold them.
+	// Turn waits for other readers, and keeps them out until done.
+	Turn(ctx context.Context) (done func(), err error)
+	// Hold keeps the metadata readable as they are now, at path, until release. It
+	// is for whoever has the turn.
 	Hold(ctx context.Context) (path string, release func(context.Context) error, err error)
 }
 
@@ -111,8 +114,18 @@ func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still)
 	return changes, Blocks, err
 }
 
-// look scans the layers while they are held still.
+// turnWait bounds the wait for other readers of the pool's metadata. A check of
+// the pool reads for minutes where that is large.
+const turnWait = 10 * time.Second
+
+// look scans the layers while they are held still. It waits before that: a
+// container that writes meanwhile hangs.
 func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (found inodescan.Result, err error) {
+	done, err := d.turn(ctx)
+	if err != nil {
+		return found, fmt.Errorf("%w: %w", errBusy, err)
+	}
+	defer done()
 	looked := false
 	held := still(ctx, func() error {
 		looked = true
@@ -123,4 +136,10 @@ func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (fo
 		return found, fmt.Errorf("%w: %w", errBusy, held)
 	}
 	return found, errors.Join(err, held)
+}
+
+func (d *Differ) turn(ctx context.Context) (done func(), err error) {
+	ctx, cancel := context.WithTimeout(ctx, turnWait)
+	defer cancel()
+	return d.cfg.Metadata.Turn(ctx)
 }

@@ -49,7 +49,9 @@ func newThins(t *testing.T, fs filesystem.Type, blockSize int64) *thins {
 	return &thins{pool, spec.MetadataDevice, fs, t.TempDir()}
 }
 
-// Hold implements Metadata.
+// Turn and Hold implement Metadata.
+func (p *thins) Turn(ctx context.Context) (done func(), err error) { return alone{}.Turn(ctx) }
+
 func (p *thins) Hold(ctx context.Context) (string, func(context.Context) error, error) {
 	return p.metadata, p.ReleaseMetadataSnapshot, p.ReserveMetadataSnapshot(ctx)
 }

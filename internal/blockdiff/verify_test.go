@@ -36,6 +36,9 @@ func compareWith(t *testing.T, cfg Config, still Still, scan func() (inodescan.R
 	logger.SetOutput(&text)
 	logger.SetLevel(logrus.DebugLevel)
 	cfg.Log, cfg.Observe = logrus.NewEntry(logger), func(o Outcome) { outcome = o }
+	if cfg.Metadata == nil {
+		cfg.Metadata = alone{}
+	}
 	d := &Differ{cfg, func(context.Context, uint32, uint32) (inodescan.Result, error) { return scan() }, 1}
 	got, err := d.Changes(t.Context(), layer, parent, still)
 	if err != nil {
@@ -45,6 +48,35 @@ func compareWith(t *testing.T, cfg Config, still Still, scan func() (inodescan.R
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	return outcome, text.String()
+}
+
+// alone is the pool's metadata, which nobody else reads.
+type alone struct{ Metadata }
+
+func (alone) Turn(context.Context) (done func(), err error) { return func() {}, nil }
+
+// occupied is the pool's metadata, which somebody reads for long.
+type occupied struct{ Metadata }
+
+func (occupied) Turn(ctx context.Context) (done func(), err error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		return nil, errors.New("the wait has no bound")
+	}
+	return nil, context.DeadlineExceeded
+}
+
+// A container that writes to a layer hangs while that is held still.
+func TestNoLayerIsHeldStillWhileTheMetadataIsWaitedFor(t *testing.T) {
+	still := func(context.Context, func() error) error {
+		t.Error("the layers are held still")
+		return nil
+	}
+	outcome, log := compareWith(t, Config{Metadata: occupied{}}, still, func() (inodescan.Result, error) {
+		return inodescan.Result{}, nil
+	})
+	if outcome != (Outcome{Walk, Busy}) || !strings.Contains(log, context.DeadlineExceeded.Error()) {
+		t.Errorf("got %+v, log %s", outcome, log)
+	}
 }
 
 func heldStill(_ context.Context, look func() error) error { return look() }

@@ -10,6 +10,7 @@
 //
 // # Locks, outer to inner
 //
+//	metadata turn  one reader of the pool's metadata at a time; see Metadata
 //	layer lock     one a layer ID, cancellable; several are taken in sorted order
 //	change lock    one a pool; steps 1 to 5 of the write protocol only
 //	Store.mu       the maps; never held across a call that can wait

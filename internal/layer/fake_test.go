@@ -35,6 +35,7 @@ type world struct {
 	calls    []string
 	damage   []string        // in every filesystem
 	newest   time.Time       // of the files in tars that are unpacked
+	reading  chan struct{}   // full while somebody reads the pool's metadata
 	detached map[string]bool // devices of mounts without a place; a process's end closes them
 
 	// before is asked ahead of every call; an error is returned by the call.
@@ -49,7 +50,7 @@ type thinDev struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	return &world{
-		dir: t.TempDir(), mode: thinpool.ModeReadWrite,
+		dir: t.TempDir(), mode: thinpool.ModeReadWrite, reading: make(chan struct{}, 1),
 		devices: map[thinpool.DeviceID]thinDev{}, active: map[string]thinpool.Info{},
 		held: map[string]bool{}, detached: map[string]bool{}, mounts: map[string]filesystem.MountPoint{},
 	}
@@ -297,6 +298,15 @@ func (w *world) Active(context.Context) ([]thinpool.Info, error) {
 }
 
 func (w *world) Mapped(context.Context, string) (uint64, error) { return 8, nil }
+
+func (w *world) Turn(ctx context.Context) (done func(), err error) {
+	select {
+	case w.reading <- struct{}{}:
+		return func() { <-w.reading }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
 
 func (w *world) Hold(context.Context) (string, func(context.Context) error, error) {
 	unlock, err := w.call("hold")

@@ -24,12 +24,11 @@ type Inspection struct {
 // The pool can hold one metadata snapshot, so one look waits for another; it
 // does so before it takes the change lock, which must not be held for long.
 func (s *Store) Inspect(ctx context.Context, look func(Inspection) error) (err error) {
-	select {
-	case s.looking <- struct{}{}:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for another check of the pool: %w", ctx.Err())
+	done, err := s.sys.Metadata.Turn(ctx)
+	if err != nil {
+		return err
 	}
-	defer func() { <-s.looking }()
+	defer done()
 	in, release, err := s.inspect(ctx)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -241,7 +242,7 @@ func TestAnInspectionSeesPoolAndRecordsBetweenTwoChanges(t *testing.T) {
 		short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
 		mustFail(t, d.Inspect(short, nil), context.DeadlineExceeded)
-		create(t, d, "c", "a") // nor does one that waits
+		create(t, d, "c", "a") // nor does one that waits, for whoever reads the metadata
 		return nil
 	}))
 	boom := errors.New("boom")
@@ -250,6 +251,21 @@ func TestAnInspectionSeesPoolAndRecordsBetweenTwoChanges(t *testing.T) {
 	if n := len(slices.DeleteFunc(calls, func(c string) bool { return c != "release" })); n != 2 {
 		t.Errorf("the metadata snapshot was released %d times of 2", n)
 	}
+}
+
+func TestAnInspectionThatWaitsForAReaderHoldsUpNoChange(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	done, err := w.Turn(t.Context()) // as a comparison of layers takes it
+	must(t, err)
+	var waiting sync.WaitGroup
+	waiting.Go(func() { must(t, d.Inspect(t.Context(), func(Inspection) error { return nil })) })
+	time.Sleep(20 * time.Millisecond)
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	must(t, d.Create(short, "a", "", 0))
+	done()
+	waiting.Wait()
 }
 
 func TestACopyOfTheRecordsMakesAStoreThatStarts(t *testing.T) {

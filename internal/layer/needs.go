@@ -48,10 +48,13 @@ type Inventory interface {
 	Mapped(ctx context.Context, name string) (sectors uint64, err error)
 }
 
-// Metadata is the pool's own metadata.
+// Metadata is the pool's own metadata, which one reads at a time.
 type Metadata interface {
-	// Hold keeps the metadata readable as it is now, at path, until release.
-	// The store asks for one at a time.
+	// Turn waits for other readers, and keeps them out until done. It comes before
+	// all locks: who reads takes those of layers too.
+	Turn(ctx context.Context) (done func(), err error)
+	// Hold keeps the metadata readable as it is now, at path, until release. It is
+	// for whoever has the turn.
 	Hold(ctx context.Context) (path string, release func(context.Context) error, err error)
 }
 

@@ -49,7 +49,6 @@ type Store struct {
 
 	locks   *keyLock
 	changes *changeLog
-	looking chan struct{} // full while Inspect is under way; outside the change lock
 
 	mu         sync.Mutex // protects the maps; innermost, never held while waiting
 	layers     map[string]*layer
@@ -131,7 +130,6 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		sys: sys, opts: opts, records: records, log: log,
 		names:      names{prefix: Prefix(identity)},
 		locks:      newKeyLock(),
-		looking:    make(chan struct{}, 1),
 		layers:     map[string]*layer{},
 		tombstones: map[string]state.Record{},
 		detached:   map[string]io.Closer{},
