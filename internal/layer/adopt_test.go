@@ -73,6 +73,32 @@ func TestAnInitToALivingProcessCountsALayerThatIsReadAnew(t *testing.T) {
 	}
 }
 
+// A check of a large filesystem takes minutes, and dockerd can't start before
+// its Init is answered.
+func TestAnInitToALivingProcessWaitsForNoFilesystemCheck(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.before = func(call string) error {
+		if call == "fsck" {
+			w.took()
+			short, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			must(t, d.Adopt(short))
+			if calls := w.took(); len(calls) > 0 {
+				t.Errorf("the device that is being checked met %q", calls)
+			}
+		}
+		return nil
+	}
+	_, err := d.CheckFilesystem(t.Context(), "a")
+	must(t, err)
+	d.settled(t)
+	if len(w.active) != 0 || len(w.devices) != 2 {
+		t.Errorf("left: active %v, devices %v", w.active, w.devices)
+	}
+}
+
 // Other calls may be in the middle of their work with a device: the operator's
 // ones know nothing of dockerd's restart.
 func TestAnInitToALivingProcessLeavesDevicesAloneThatAreWorkedOn(t *testing.T) {

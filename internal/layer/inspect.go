@@ -105,24 +105,33 @@ func (s *Store) CheckFilesystem(ctx context.Context, id string) (damage []string
 		return nil, fmt.Errorf("check the filesystem of layer %s: %w", id, err)
 	}
 	defer func() { err = errors.Join(err, s.takeAway(ctx, copied)) }()
-	unlock, err := s.locks.lock(ctx, copied.id)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	// Mounting replays the journal; a check for reading only can't, and takes
-	// what is still to be replayed for damage.
-	if err := s.mount(ctx, copied, mountedWrite, ""); err != nil {
-		return []string{fmt.Sprintf("it can't be mounted: %v", err)}, nil
-	}
-	if err := s.unmountOnly(ctx, copied); err != nil {
-		return nil, err
-	}
-	device, err := s.sys.Devices.Activate(ctx, copied.thin(s.names), false)
-	if err != nil {
-		return nil, err
+	device, damage, err := s.openForCheck(ctx, copied)
+	if err != nil || damage != nil {
+		return damage, err
 	}
 	return s.sys.Checker.CheckFilesystem(ctx, device.Path, s.fs)
+}
+
+// openForCheck replays the journal, which a check for reading only can't: it
+// would take for damage what is still to be replayed. The device is left active
+// and pinned; a check takes long, and an Init would wait for the layer's lock.
+func (s *Store) openForCheck(ctx context.Context, l *layer) (device thinpool.Device, damage []string, err error) {
+	unlock, err := s.locks.lock(ctx, l.id)
+	if err != nil {
+		return device, nil, err
+	}
+	defer unlock()
+	if err := s.mount(ctx, l, mountedWrite, ""); err != nil {
+		return device, []string{fmt.Sprintf("it can't be mounted: %v", err)}, nil
+	}
+	if err := s.unmountOnly(ctx, l); err != nil {
+		return device, nil, err
+	}
+	device, err = s.sys.Devices.Activate(ctx, l.thin(s.names), false)
+	if err == nil {
+		l.pins++
+	}
+	return device, nil, err
 }
 
 func (s *Store) unmountOnly(ctx context.Context, l *layer) error {
