@@ -15,6 +15,9 @@ const (
 	// extendTimeout is below the 60 s for which the kernel lets writes to a
 	// full pool wait.
 	extendTimeout = 45 * time.Second
+	// reserveTimeout bounds a question to LVM, which waits for whoever has its
+	// lock. The pool is not looked at meanwhile.
+	reserveTimeout = 10 * time.Second
 	// extendSteps bounds how often the pool is extended in one round. Each step
 	// adds a share of the pool's size, and a fast writer may need several.
 	extendSteps = 8
@@ -126,7 +129,9 @@ func (m *Monitor) askReserve(ctx context.Context) {
 		return
 	}
 	m.extension.askedAt = time.Now()
-	reserve, err := m.cfg.Grower.Reserve(ctx)
+	bounded, cancel := context.WithTimeout(ctx, reserveTimeout)
+	defer cancel()
+	reserve, err := m.cfg.Grower.Reserve(bounded)
 	if err != nil {
 		reserve = Unknown
 	}

@@ -153,6 +153,30 @@ func TestFullPoolIsExtendedSoonAfterSpaceIsAdded(t *testing.T) {
 }
 
 // An operator may run lvextend, or grow the file below the pool.
+// hangingGroup answers no question, as LVM while somebody holds its lock.
+type hangingGroup struct{ fakeGrower }
+
+func (*hangingGroup) Reserve(ctx context.Context) (int64, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func TestAGroupThatDoesNotAnswerKeepsNobodyFromLooking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newFakePool(10, 10)
+		m, hook := newMonitor(pool, func(c *Config) { c.Grower = &hangingGroup{fakeGrower{pool: pool}} })
+		during(t, m, func() {
+			time.Sleep(time.Minute)
+			if _, looks := pool.read(); looks < 3 {
+				t.Errorf("it has looked %d times in a minute", looks)
+			}
+			if got := m.State().Extensions.Reserve; got != Unknown || count(hook, logrus.WarnLevel) != 1 {
+				t.Errorf("reserve %d, logged %v", got, hook.AllEntries())
+			}
+		})
+	})
+}
+
 func TestSpaceAddedByOthersIsTakenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := newFakePool(100, 10)
