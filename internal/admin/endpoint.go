@@ -82,8 +82,11 @@ func (e *endpoint) accept(w http.ResponseWriter, r *http.Request) bool {
 // fail answers with an error, unless the answer has begun.
 func (e *endpoint) fail(w http.ResponseWriter, r *http.Request, err error) {
 	kind, status := e.classify(r, err)
-	e.write(w, r, status, ErrorBody{Error: err.Error(), Kind: kind})
+	e.write(w, r, status, ErrorBody{Error: oneLine(err.Error()), Kind: kind})
 }
+
+// oneLine is for joined errors, which come on a line each.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // classify also logs what is not the peer's fault.
 func (e *endpoint) classify(r *http.Request, err error) (ErrorKind, int) {

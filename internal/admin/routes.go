@@ -36,6 +36,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	// A list is never null, so that a script can loop over it.
 	st.Leaked = append([]uint32{}, st.Leaked...)
 	st.Problems = append([]string{}, st.Problems...)
+	st.Error = oneLine(st.Error)
 	return st, err
 }
 

@@ -39,7 +39,7 @@ func request(t *testing.T, socket, method, path, body string) (*http.Response, s
 }
 
 func TestFailuresAreJSONWithTheRightStatus(t *testing.T) {
-	source := &fakeSource{healthy: errors.New("pool docker-pool is read-only")}
+	source := &fakeSource{healthy: errors.Join(errors.New("pool docker-pool"), errors.New("is read-only"))}
 	socket := serve(t, NewServer(source, quietLog()))
 	tests := []struct {
 		name, method, path, body string
@@ -52,7 +52,7 @@ func TestFailuresAreJSONWithTheRightStatus(t *testing.T) {
 		{"unknown route", "GET", "/v2/status", "", 404, KindUnsupported, "/v2/status"},
 		{"write to a view", "POST", "/v1/status", "{}", 405, KindBadRequest, "POST"},
 		{"read of a change", "GET", "/v1/log-level", "", 405, KindBadRequest, "only PUT"},
-		{"not ready", "GET", "/readyz", "", 503, KindNotReady, "read-only"},
+		{"not ready", "GET", "/readyz", "", 503, KindNotReady, "pool docker-pool; is read-only"},
 		{"empty body", "PUT", "/v1/log-level", "", 400, KindBadRequest, "not a JSON object"},
 		{"garbage", "PUT", "/v1/log-level", "level=debug", 400, KindBadRequest, "not a JSON object"},
 		{"wrong type", "PUT", "/v1/log-level", `{"level": 7}`, 400, KindBadRequest, "not a JSON object"},
@@ -112,6 +112,13 @@ func TestEmptyListsAreNotNull(t *testing.T) {
 				t.Errorf("%s = %s, want %s in it", path, body, w)
 			}
 		}
+	}
+}
+
+func TestAFailedStartIsOneLine(t *testing.T) {
+	socket := serve(t, NewServer(&fakeSource{status: Status{State: StateFailed, Error: "no pool\nand no way back"}}, quietLog()))
+	if _, raw := request(t, socket, "GET", "/v1/status", ""); !strings.Contains(raw, `"no pool; and no way back"`) {
+		t.Errorf("answer %s", raw)
 	}
 }
 

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -31,6 +32,19 @@ func TestADiskThatFailsIsAProblemUntilItsLayerWorksAgain(t *testing.T) {
 	get(t, d, "a")
 	must(t, d.Ready(t.Context()))
 	if said := problems(t, d); said != "" {
+		t.Errorf("problems: %q", said)
+	}
+}
+
+func TestAProblemIsOneLine(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("mount a", errors.Join(unix.EIO, errors.New("nor can it be undone")))
+	if _, err := d.Get(t.Context(), "a", ""); !errors.Is(err, unix.EIO) {
+		t.Fatal(err)
+	}
+	if said := problems(t, d); strings.Contains(said, "\n") || !strings.Contains(said, "; nor can it be undone") {
 		t.Errorf("problems: %q", said)
 	}
 }

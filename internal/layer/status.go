@@ -170,6 +170,9 @@ func (s *Store) Summary(ctx context.Context) (Summary, error) {
 	if len(s.leaked) > 0 {
 		sum.Problems = append(sum.Problems, fmt.Sprintf("the pool holds %d devices that no readable record knows", len(s.leaked)))
 	}
+	for i, problem := range sum.Problems {
+		sum.Problems[i] = strings.ReplaceAll(problem, "\n", "; ") // of joined errors
+	}
 	slices.Sort(sum.Problems)
 	return sum, nil
 }
