@@ -22,7 +22,7 @@ type Reason string
 
 // The reasons.
 const (
-	Busy        Reason = "busy"        // a layer is in use in a way that rules out a look at its device
+	Busy        Reason = "busy"        // a layer or the pool's metadata are in use in a way that rules out a look at the devices
 	Many        Reason = "many"        // too large a share of the layer differs
 	Unclean     Reason = "unclean"     // a filesystem has changes in its journal only
 	Unsupported Reason = "unsupported" // a filesystem, or a feature of it, is not known
