@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/offline"
 	"github.com/dmthin/dmthin/internal/takeover"
 )
@@ -31,7 +32,7 @@ const (
 // refusals are what would be unsafe now.
 var refusals = []error{
 	admin.ErrRefused, offline.ErrActive, offline.ErrNotOurs, offline.ErrMismatch, offline.ErrParent,
-	takeover.ErrBusy, takeover.ErrUnfinished, takeover.ErrTooNew, takeover.ErrNothing,
+	filesystem.ErrOtherMount, takeover.ErrBusy, takeover.ErrUnfinished, takeover.ErrTooNew, takeover.ErrNothing,
 }
 
 // errNotReady ends `status --exit-code`. The reasons are in its output already.

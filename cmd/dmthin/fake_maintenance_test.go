@@ -96,7 +96,7 @@ func (m *noMounts) MountView(_ context.Context, device, dir string, t filesystem
 	return m.err
 }
 
-func (m *noMounts) Unmount(_ context.Context, dir string) (bool, error) {
-	m.did = append(m.did, "unmount "+dir)
-	return false, m.err
+func (m *noMounts) UnmountView(_ context.Context, deviceName, dir string) error {
+	m.did = append(m.did, "unmount "+deviceName+" "+dir)
+	return m.err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/filesystem"
 )
 
 // docker makes a data-root whose files name layers, with d's state in it.
@@ -214,6 +215,32 @@ func TestAMountThatFailsLetsTheLayerGo(t *testing.T) {
 		if code := a.run(t.Context(), []string{"unmount", imageID, "/m", "--state", state}); code != exitOK {
 			t.Errorf("unmount: exit %d, %s", code, errOut.String())
 		}
+	}
+}
+
+func TestAnUnmountIsOfTheLayersDeviceOnly(t *testing.T) {
+	for _, failure := range []error{nil, filesystem.ErrOtherMount} {
+		d, mounts := readyDaemon(), &noMounts{err: failure}
+		var out, errOut bytes.Buffer
+		a := newApp(&out, &errOut, func(string) string { return "" })
+		a.mounter = mounts
+		dir := t.TempDir()
+		link := dir + "-link"
+		if err := os.Symlink(dir, link); err != nil {
+			t.Fatal(err)
+		}
+		code := a.run(t.Context(), []string{"unmount", imageID, link, "--state", d.start(t)})
+		if !slices.Equal(mounts.did, []string{"unmount dmthin-4f1c-" + imageID + " " + dir}) {
+			t.Errorf("did %q", mounts.did)
+		}
+		want, asked := exitOK, []any{"release " + imageID}
+		if failure != nil {
+			want, asked = exitRefused, nil
+		}
+		if code != want || !slices.Equal(d.asked, asked) {
+			t.Errorf("%v: exit %d, asked %v, %s", failure, code, d.asked, errOut.String())
+		}
+		_ = os.Remove(link)
 	}
 }
 

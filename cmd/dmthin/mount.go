@@ -58,9 +58,10 @@ An image's layer that is written to is no longer what its digest says.`,
 
 func newUnmountCommand(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:               "unmount LAYER DIR",
-		Short:             "Undo a mount of a layer",
-		Long:              `Unmount what dmthin mount has mounted on DIR, and let the daemon give up the layer's device.`,
+		Use:   "unmount LAYER DIR",
+		Short: "Undo a mount of a layer",
+		Long: `Unmount what dmthin mount has mounted on DIR, and let the daemon give up the
+layer's device. Any other mount on DIR is left alone.`,
 		Example:           `  dmthin unmount aaaa6d7c8b9a /mnt`,
 		Args:              exactly("LAYER", "DIR"),
 		ValidArgsFunction: a.completeLayerThenDir,
@@ -69,7 +70,7 @@ func newUnmountCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := a.unmount(cmd.Context(), dir); err != nil {
+			if err := a.mounter.UnmountView(cmd.Context(), layer.DeviceName, dir); err != nil {
 				return err
 			}
 			if err := a.client().Release(cmd.Context(), layer.ID); err != nil {
@@ -87,6 +88,9 @@ func (a *app) layerAndDir(ctx context.Context, args []string) (admin.Layer, stri
 		return admin.Layer{}, "", err
 	}
 	dir, err := filepath.Abs(args[1])
+	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = resolved // as the kernel lists it
+	}
 	return layer, dir, err
 }
 
@@ -98,15 +102,10 @@ func (a *app) mount(ctx context.Context, device, dir, fs string, write bool) err
 	return a.mounter.MountView(ctx, device, dir, t, write)
 }
 
-func (a *app) unmount(ctx context.Context, dir string) error {
-	_, err := a.mounter.Unmount(ctx, dir)
-	return err
-}
-
 // mounter is what mount does to the host.
 type mounter interface {
 	MountView(ctx context.Context, device, dir string, t filesystem.Type, write bool) error
-	Unmount(ctx context.Context, dir string) (detached bool, err error)
+	UnmountView(ctx context.Context, deviceName, dir string) error
 }
 
 // kernel mounts for real.
@@ -116,8 +115,8 @@ func (kernel) MountView(ctx context.Context, device, dir string, t filesystem.Ty
 	return filesystem.MountView(ctx, device, dir, t, write)
 }
 
-func (kernel) Unmount(ctx context.Context, dir string) (bool, error) {
-	return filesystem.Unmount(ctx, dir)
+func (kernel) UnmountView(ctx context.Context, deviceName, dir string) error {
+	return filesystem.UnmountView(ctx, deviceName, dir)
 }
 
 func (a *app) completeLayerThenDir(cmd *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {

@@ -25,6 +25,8 @@ var (
 	// ErrNoReplay: the mount skipped the journal and must stay read-only.
 	ErrNoReplay   = errors.New("mounted without journal replay")
 	errNotMounted = errors.New("nothing is mounted there")
+	// ErrOtherMount: something else is mounted than what was to be unmounted.
+	ErrOtherMount = errors.New("that is no mount of the layer's, and stays; see findmnt")
 	// ErrMountOption: a mount option that this package can't let through.
 	ErrMountOption = errors.New("mount option not allowed")
 )

@@ -3,6 +3,10 @@ package filesystem
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,4 +27,26 @@ func MountView(ctx context.Context, device, dir string, t Type, write bool) erro
 		return errors.Join(&MountError{Op: "remount", Device: device, Dir: dir, Err: err}, unmountErr)
 	}
 	return nil
+}
+
+// UnmountView undoes one MountView of the device-mapper device of that name.
+// Nothing mounted is a success; anything else that is mounted stays.
+func UnmountView(ctx context.Context, name, dir string) error {
+	return unmountView(ctx, "/sys", name, dir)
+}
+
+func unmountView(ctx context.Context, sys, name, dir string) error {
+	m, err := mountOn(dir)
+	if errors.Is(err, errNotMounted) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	found, err := os.ReadFile(filepath.Join(sys, fmt.Sprintf("dev/block/%d:%d/dm/name", m.Major, m.Minor)))
+	if err != nil || strings.TrimSpace(string(found)) != name {
+		return &MountError{Op: "unmount", Device: m.Source, Dir: dir, Err: ErrOtherMount}
+	}
+	_, err = unmountTop(ctx, dir)
+	return unmountError(dir, err)
 }
