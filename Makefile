@@ -102,6 +102,11 @@ vm-image: ## Build the virtual machines' images, where they are not cached
 old-docker: ## Get the programs of a Docker that has the devicemapper driver
 	@scripts/old-docker build/docker-20.10
 
+.PHONY: released-docker
+released-docker: ## Build the dockerds that the long tests need and Debian does not have
+	@scripts/docker-from-source build $(released)
+released := 27.5.1 28.0.4 # as in test/e2e/releases_test.go
+
 .PHONY: crash-build
 crash-build: build ## Build build/crash/dmthind, the daemon with failpoints
 	go build -trimpath -tags failpoint -ldflags '$(ldflags)' -o build/crash/ ./cmd/dmthind
@@ -119,17 +124,17 @@ load: crash-build ## Try ten thousand layers, a million files and the like in a 
 	@scripts/soak '^TestLoad'
 
 .PHONY: vm-test
-vm-test: plugin old-docker crash-build ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1
+vm-test: plugin old-docker crash-build $(if $(LONG),released-docker) ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1
 	@$(vmtest) -only '$(ONLY)' $(if $(LONG),$(long),-short)
 
 .PHONY: test-long
 test-long: LONG = 1
-test-long: vm-test crash ## Before a release: all tests in VMs, those that make test leaves out too (hours)
+test-long: released-docker vm-test crash ## Before a release: all tests in VMs, those that make test leaves out too (hours)
 
 .PHONY: take-over
 take-over: DISTRO = trixie
 take-over: RUN = ^Test(APowerCut|DamageThat|Adopt|Move|ManualTakeOver)|adopt-powercut
-take-over: plugin old-docker ## Test the take-over whole, in VMs, in one to two hours; takes DISTRO, RUN, HOST=1
+take-over: plugin old-docker released-docker ## Test the take-over whole, in VMs, in one to two hours; takes DISTRO, RUN, HOST=1
 	@$(vmtest) $(long) -only '^(internal/takeover|test/e2e)$$'
 
 .PHONY: conformance

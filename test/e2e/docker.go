@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type dockerdConfig struct {
 	// ConfigFile is a daemon.json with driver and options, in place of flags.
 	ConfigFile string
 	Programs   string // folder of another Docker's programs; "" for the machine's
+	Environ    []string
 }
 
 // dockerd is a real Docker daemon, with a network of its own for none of its
@@ -88,10 +90,10 @@ func (d *dockerd) launch(tb testing.TB) {
 	for _, option := range d.Options {
 		args = append(args, "--storage-opt="+option)
 	}
-	program, environ := "dockerd", []string(nil)
+	program, environ := "dockerd", d.Environ
 	if d.Programs != "" {
 		// dockerd finds containerd, and that runc, by the path.
-		program, environ = filepath.Join(d.Programs, program), []string{"PATH=" + d.Programs + ":" + os.Getenv("PATH")}
+		program, environ = filepath.Join(d.Programs, program), slices.Concat(environ, []string{"PATH=" + d.Programs + ":" + os.Getenv("PATH")})
 	}
 	d.proc = startProcess(tb, d.Name, environ, program, append(args, d.Flags...)...)
 }

@@ -2,12 +2,7 @@
 
 package e2e
 
-import (
-	"os"
-	"strings"
-	"testing"
-	"time"
-)
+import "testing"
 
 // requireRefused starts dockerd with options that can't work, and expects it
 // to end and its log to say why.
@@ -15,19 +10,7 @@ func requireRefused(t *testing.T, name, reason string, options ...string) {
 	t.Helper()
 	d := newDockerd(t, dockerdConfig{Name: name, Root: freshRoot(t, name), Driver: "dmthin", Options: options})
 	d.killAtEnd(t)
-	d.launch(t)
-	select {
-	case <-d.proc.exited:
-	case <-time.After(2 * time.Minute):
-		t.Fatalf("dockerd with %v did not end", options)
-	}
-	log, err := os.ReadFile(d.proc.log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.proc.err == nil || !strings.Contains(string(log), reason) {
-		t.Errorf("dockerd with %v ended with %v; its log should say %q:\n%s", options, d.proc.err, reason, d.proc.logTail())
-	}
+	d.refuses(t, reason)
 }
 
 func TestDockerdRefusesToStartWithAnUnknownOption(t *testing.T) {
