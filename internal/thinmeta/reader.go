@@ -22,8 +22,10 @@ type Reader struct {
 	at         uint64 // where the superblock is
 	raw        []byte // as it was read first
 
-	buffer []byte // of the last read
-	reads  int
+	cache    cache
+	unproven bool   // something was read since the superblock was last seen unchanged
+	buffer   []byte // of the last superblock
+	reads    int    // of blocks, cached or not
 }
 
 // Open reads the pool as it was last committed. path is a metadata device or a
@@ -39,7 +41,7 @@ func Open(path string) (*Reader, error) {
 // none is. The snapshot must stay reserved until Close.
 func OpenHeld(path string) (*Reader, error) {
 	return open(path, func(r *Reader) (uint64, error) {
-		block, err := r.read(context.Background(), 0)
+		block, err := r.readNow(context.Background(), 0)
 		if err != nil {
 			return 0, err
 		}
@@ -72,11 +74,11 @@ func openFile(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open thin pool metadata: %w", err)
 	}
-	flags := os.O_RDONLY
+	flags, stretch := os.O_RDONLY, uint64(1)
 	switch info.Mode().Type() {
 	case 0: // a regular file
 	case os.ModeDevice:
-		flags |= unix.O_DIRECT
+		flags, stretch = flags|unix.O_DIRECT, deviceStretch
 	default:
 		return nil, fmt.Errorf("open thin pool metadata: %s is neither a block device nor a regular file", path)
 	}
@@ -88,18 +90,18 @@ func openFile(path string) (*Reader, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("size of thin pool metadata: %w", err), file.Close())
 	}
-	return &Reader{file: file, blocks: uint64(size) / blockSize, buffer: alignedBlock()}, nil
+	return &Reader{file: file, blocks: uint64(size) / blockSize, cache: cache{stretch: stretch}, buffer: aligned(blockSize)}, nil
 }
 
-// alignedBlock returns a buffer that suits direct I/O on any block device.
-func alignedBlock() []byte {
-	buffer := make([]byte, 2*blockSize)
+// aligned returns a buffer that suits direct I/O on any block device.
+func aligned(size int) []byte {
+	buffer := make([]byte, size+blockSize)
 	skip := -uintptr(unsafe.Pointer(&buffer[0])) % blockSize
-	return buffer[skip:][:blockSize:blockSize]
+	return buffer[skip:][:size:size]
 }
 
 func (r *Reader) readSuperblock() error {
-	block, err := r.read(context.Background(), r.at)
+	block, err := r.readNow(context.Background(), r.at)
 	if err != nil {
 		return err
 	}
@@ -114,19 +116,43 @@ func (r *Reader) Superblock() Superblock { return r.superblock }
 // Close ends the use of the reader.
 func (r *Reader) Close() error { return r.file.Close() }
 
-// read returns block number at, valid until the next read.
+// read returns block number at. The superblock was read before, so what the
+// cache holds belongs to it as long as it is unchanged.
 func (r *Reader) read(ctx context.Context, at uint64) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
+	if err := r.may(ctx, at); err != nil {
 		return nil, err
 	}
-	if at >= r.blocks {
-		return nil, fmt.Errorf("%w: block %d of a device of %d blocks", ErrCorrupt, at, r.blocks)
+	if block := r.cache.block(at); block != nil {
+		return block, nil
 	}
-	r.reads++
+	r.unproven = true
+	if block, err := r.cache.fill(r.file, at, r.blocks); err == nil {
+		return block, nil
+	}
+	return r.readNow(ctx, at) // what can't be read may be a block beside it
+}
+
+// readNow returns block number at as it is on disk, valid until the next call.
+func (r *Reader) readNow(ctx context.Context, at uint64) ([]byte, error) {
+	if err := r.may(ctx, at); err != nil {
+		return nil, err
+	}
 	if _, err := r.file.ReadAt(r.buffer, int64(at)*blockSize); err != nil {
 		return nil, fmt.Errorf("read block %d: %w", at, err)
 	}
 	return r.buffer, nil
+}
+
+// may tells why a block can't be read.
+func (r *Reader) may(ctx context.Context, at uint64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if at >= r.blocks {
+		return fmt.Errorf("%w: block %d of a device of %d blocks", ErrCorrupt, at, r.blocks)
+	}
+	r.reads++
+	return nil
 }
 
 // finish ends a walk that came out with err. Within one transaction the kernel
@@ -143,17 +169,25 @@ func (r *Reader) finish(ctx context.Context, err error) error {
 }
 
 func (r *Reader) unchanged(ctx context.Context) error {
-	block, err := r.read(ctx, r.at)
+	block, err := r.readNow(ctx, r.at)
 	if err != nil {
 		return err
 	}
 	if !bytes.Equal(block, r.raw) {
 		return ErrChanged
 	}
-	if r.at == 0 {
-		return nil
+	if r.at != 0 {
+		if err := r.stillHeld(ctx); err != nil {
+			return err
+		}
 	}
-	if block, err = r.read(ctx, 0); err != nil {
+	r.unproven = false
+	return nil
+}
+
+func (r *Reader) stillHeld(ctx context.Context) error {
+	block, err := r.readNow(ctx, 0)
+	if err != nil {
 		return err
 	}
 	current, err := parseSuperblock(block, 0)

@@ -183,6 +183,23 @@ func TestACommitDoesNotDisturbAHeldReader(t *testing.T) {
 	}
 }
 
+// Each read of a device takes its time, however little is read.
+func TestWhatWasReadIsNotReadAgain(t *testing.T) {
+	m := pool{1: {0: 10, 9: 19}, 2: {0: 11}}.metadata(4)
+	path := m.file(t)
+	r := openFor(t, path, Open)
+	want := diffOf(t, r, 1, 2)
+	for _, block := range m.blocks[1:] {
+		clear(block)
+	}
+	if err := os.WriteFile(path, m.bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, diffOf(t, r, 1, 2)); diff != "" {
+		t.Errorf("the second time another difference (-first +second):\n%s", diff)
+	}
+}
+
 func TestUnknownDevice(t *testing.T) {
 	r := openFor(t, pool{3: {0: 10}, 9: {0: 10}}.metadata(4).file(t), Open)
 	for _, id := range []uint32{0, 4, 10} {

@@ -18,8 +18,10 @@ func (r *Reader) Volume(ctx context.Context, id uint32) (*Volume, error) {
 // Block returns the data block that holds a virtual block, or Unmapped.
 func (v *Volume) Block(ctx context.Context, virtual uint64) (data uint64, err error) {
 	value, err := v.tree.lookup(ctx, virtual)
-	if err = v.tree.reader.finish(ctx, err); err != nil {
-		return 0, err
+	if r := v.tree.reader; err != nil || r.unproven {
+		if err = r.finish(ctx, err); err != nil {
+			return 0, err
+		}
 	}
 	if value == nil {
 		return Unmapped, nil
