@@ -159,12 +159,13 @@ func (s *Store) keepIdle(l *layer) bool {
 // rest makes a layer idle. What an unmount would have written is written, so
 // that a power cut after a Put loses nothing.
 func (s *Store) rest(l *layer) error {
-	if l.mounted == mountedWrite {
+	if l.mounted == mountedWrite && !l.synced {
 		err := s.sys.Mounter.Sync(s.mountPoint(l))
 		s.noteDisk(l, err)
 		if err != nil {
 			return err
 		}
+		l.synced = true
 	}
 	if err := os.WriteFile(s.idleMark(l.name()), nil, 0o600); err != nil {
 		return fmt.Errorf("mark as idle: %w", err)

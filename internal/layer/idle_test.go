@@ -2,6 +2,7 @@ package layer
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,25 @@ func TestAPutAnswersOnceWhatWasWrittenIsOnDisk(t *testing.T) {
 	put(t, d, "a")
 	if w.mountedAt(strings.TrimSuffix(dir, "/rootfs")) {
 		t.Error("a layer that could not be synced is kept")
+	}
+}
+
+// What only reads an idle layer leaves nothing to be written.
+func TestAnIdleLayerThatWasReadIsNotSyncedAgain(t *testing.T) {
+	w := newWorld(t)
+	d, _ := idleLayerOf(t, w, time.Hour)
+	create(t, d, "b", "a")
+	get(t, d, "b")
+	put(t, d, "b")
+	w.took()
+	must(t, d.Diff(t.Context(), "b", "a", io.Discard))
+	if calls := w.took(); slices.Contains(calls, "sync b") {
+		t.Errorf("a Diff called %v", calls)
+	}
+	get(t, d, "b")
+	put(t, d, "b")
+	if calls := w.took(); !slices.Equal(calls, []string{"sync b"}) {
+		t.Errorf("a Get and a Put called %v", calls)
 	}
 }
 

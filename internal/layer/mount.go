@@ -73,6 +73,9 @@ func (s *Store) mount(ctx context.Context, l *layer, want mountState, label stri
 	if err := s.wakeUp(l); err != nil {
 		return err
 	}
+	if want == mountedWrite {
+		l.synced = false
+	}
 	if l.mounted >= want {
 		return nil
 	}
@@ -113,7 +116,7 @@ func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Devic
 	if err != nil {
 		return err
 	}
-	l.mounted, l.label = want, label
+	l.mounted, l.label, l.synced = want, label, false
 	if s.fs == filesystem.XFS && s.opts.XFSNoSpaceRetries != nil {
 		if err := s.sys.Resizer.SetNoSpaceRetries(device.Path, *s.opts.XFSNoSpaceRetries); err != nil {
 			return err

@@ -71,6 +71,7 @@ type layer struct {
 
 	mounted mountState
 	idle    bool   // mounted, though nobody uses it
+	synced  bool   // mounted, and nobody could write since it was synced
 	label   string // SELinux label it is mounted with
 	refs    int    // Gets less Puts
 	pins    int    // streams that read or fill it, and holds
