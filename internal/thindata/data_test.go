@@ -30,7 +30,15 @@ func TestAnyPartIsReadAsItLies(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	if d.Size() != size {
+	testParts(t, d, content)
+	d.least = leastRead // as of a device
+	testParts(t, d, content)
+}
+
+func testParts(t *testing.T, d *Data, content []byte) {
+	t.Helper()
+	size := len(content)
+	if d.Size() != int64(size) {
 		t.Errorf("the size is %d, want %d", d.Size(), size)
 	}
 	check := func(offset, length int) {
@@ -61,6 +69,35 @@ func TestReadBehindTheEndFails(t *testing.T) {
 	for _, offset := range []int64{pageSize + 1, 2 * pageSize, 1 << 40} {
 		if n, err := d.ReadAt(make([]byte, pageSize), offset); err == nil {
 			t.Errorf("at %d: %d bytes read and no error", offset, n)
+		}
+	}
+}
+
+// As superblocks and group descriptors of two volumes are.
+func TestTwoPlacesReadInTurnAreReadOnce(t *testing.T) {
+	path, content := patterned(t, 4*bufferSize)
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	read := func(offset int) {
+		t.Helper()
+		p := make([]byte, 512)
+		if _, err := d.ReadAt(p, int64(offset)); err != nil || !bytes.Equal(p, content[offset:][:512]) {
+			t.Errorf("at %d: read anew, or %v", offset, err)
+		}
+	}
+	places := []int{0, 2 * bufferSize}
+	for _, at := range places {
+		read(at)
+	}
+	if err := os.WriteFile(path, make([]byte, len(content)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for offset := 0; offset < pageSize; offset += 512 {
+		for _, at := range places {
+			read(at + offset)
 		}
 	}
 }
