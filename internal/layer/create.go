@@ -128,10 +128,13 @@ func (s *Store) origin(parent string) (*layer, error) {
 
 // takeSnapshot runs the write protocol for a new layer. An active origin is
 // suspended meanwhile: that flushes and freezes its filesystem, without which
-// the snapshot would hold a torn one.
+// the snapshot would hold a torn one. One that rests mounted for reading stays so:
+// it has nothing to flush, and the next comparison with it finds it mounted.
 func (s *Store) takeSnapshot(ctx context.Context, l, origin *layer) error {
-	if err := s.endIdle(ctx, origin); err != nil {
-		return err
+	if origin.mounted == mountedWrite {
+		if err := s.endIdle(ctx, origin); err != nil {
+			return err
+		}
 	}
 	made, err := s.snapshotFrozen(ctx, l, origin)
 	if made && err != nil { // nobody will hear of the layer

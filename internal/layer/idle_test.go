@@ -187,6 +187,23 @@ func TestASnapshotIsOfAnUnmountedFilesystemNotAnIdleOne(t *testing.T) {
 	}
 }
 
+// The parent of a layer that was just compared is that of the next one, too.
+func TestASnapshotLeavesAnIdleParentMountedThatWasOnlyRead(t *testing.T) {
+	w := newWorld(t)
+	d, dir := idleLayerOf(t, w, time.Hour)
+	create(t, d, "b", "a")
+	must(t, d.Diff(t.Context(), "b", "a", io.Discard))
+	w.took()
+	create(t, d, "c", "a")
+	calls := w.took()
+	at := func(prefix string) int {
+		return slices.IndexFunc(calls, func(c string) bool { return strings.HasPrefix(c, prefix) })
+	}
+	if !w.mountedAt(dir) || at("suspend") < 0 || at("create_snap") < at("suspend") || at("resume") < at("create_snap") {
+		t.Errorf("calls: %v", calls)
+	}
+}
+
 func TestAnotherLabelMountsAnIdleLayerAnew(t *testing.T) {
 	w := newWorld(t)
 	d, _ := idleLayerOf(t, w, time.Hour)
