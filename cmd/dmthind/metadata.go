@@ -9,8 +9,8 @@ import (
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
-// poolMetadata reads a live pool's metadata, for which the pool must hold a
-// metadata snapshot. It can hold only one.
+// poolMetadata is where a live pool's metadata are read. The pool can hold only
+// one metadata snapshot at a time.
 type poolMetadata struct {
 	pool   *thinpool.Pool
 	device string
@@ -19,6 +19,11 @@ type poolMetadata struct {
 
 func newPoolMetadata(pool *thinpool.Pool, device string) *poolMetadata {
 	return &poolMetadata{pool: pool, device: device, turn: make(chan struct{}, 1)}
+}
+
+// Commit has the pool write down what its metadata are.
+func (m *poolMetadata) Commit(ctx context.Context) (path string, err error) {
+	return m.device, m.pool.Commit(ctx)
 }
 
 // Turn waits for other readers, and keeps them out until done.

@@ -18,6 +18,9 @@ import (
 type Metadata interface {
 	// Turn waits for other readers, and keeps them out until done.
 	Turn(ctx context.Context) (done func(), err error)
+	// Commit makes what is at path the metadata of this moment. It fails where
+	// the pool is in no state for that.
+	Commit(ctx context.Context) (path string, err error)
 	// Hold keeps the metadata readable as they are now, at path, until release. It
 	// is for whoever has the turn.
 	Hold(ctx context.Context) (path string, release func(context.Context) error, err error)

@@ -19,16 +19,28 @@ type pool struct {
 	dataDevice func(context.Context) (string, error)
 }
 
-// scan finds the inodes in which the device after differs from before. The
-// metadata are held for no longer than that takes: while they are, the pool
-// keeps every block that has been freed since.
+// scan finds the inodes in which the device after differs from before, while
+// both are still. Then all that leads to their blocks stays where it is, and what
+// the pool committed last can be read as long as it commits nothing else
+// meanwhile, for that may move the way to the devices. If it does, the metadata
+// are held: the kernel takes three commits more for that.
 func (p pool) scan(ctx context.Context, before, after uint32) (_ inodescan.Result, err error) {
+	if path, err := p.metadata.Commit(ctx); err == nil {
+		found, err := p.read(ctx, thinmeta.Open, path, before, after)
+		if !errors.Is(err, thinmeta.ErrChanged) {
+			return found, err
+		}
+	}
 	path, release, err := p.metadata.Hold(ctx)
 	if err != nil {
 		return inodescan.Result{}, err
 	}
 	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
-	metadata, err := thinmeta.OpenHeld(path)
+	return p.read(ctx, thinmeta.OpenHeld, path, before, after)
+}
+
+func (p pool) read(ctx context.Context, open func(string) (*thinmeta.Reader, error), path string, before, after uint32) (_ inodescan.Result, err error) {
+	metadata, err := open(path)
 	if err != nil {
 		return inodescan.Result{}, err
 	}

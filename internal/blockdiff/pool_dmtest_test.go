@@ -27,6 +27,7 @@ type thins struct {
 	metadata string
 	fs       filesystem.Type
 	dir      string
+	options  []string // of mounts
 }
 
 func newThins(t *testing.T, fs filesystem.Type, blockSize int64) *thins {
@@ -46,7 +47,12 @@ func newThins(t *testing.T, fs filesystem.Type, blockSize int64) *thins {
 			t.Error(err)
 		}
 	})
-	return &thins{pool, spec.MetadataDevice, fs, t.TempDir()}
+	return &thins{Pool: pool, metadata: spec.MetadataDevice, fs: fs, dir: t.TempDir()}
+}
+
+// Commit implements Metadata.
+func (p *thins) Commit(ctx context.Context) (string, error) {
+	return p.metadata, p.Pool.Commit(ctx)
 }
 
 // Turn and Hold implement Metadata.
@@ -87,7 +93,7 @@ func (p *thins) use(t *testing.T, id thinpool.DeviceID, readOnly bool, do func(d
 	if err := os.MkdirAll(top, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := filesystem.Mount(t.Context(), node, top, p.fs, filesystem.MountOptions{ReadOnly: readOnly}); err != nil {
+	if err := filesystem.Mount(t.Context(), node, top, p.fs, filesystem.MountOptions{ReadOnly: readOnly, Extra: p.options}); err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
@@ -208,5 +214,65 @@ func TestRandomThinLayersGiveTheChangesOfTheWalk(t *testing.T) {
 		blockSize int64
 	}{{filesystem.Ext4, 64 << 10}, {filesystem.Ext4, 512 << 10}, {filesystem.XFS, 64 << 10}} {
 		t.Run(fmt.Sprint(k.fs, k.blockSize>>10, "K"), func(t *testing.T) { testChain(t, k.fs, k.blockSize, uint64(k.blockSize)) })
+	}
+}
+
+// Without barriers a freeze writes everything and has the pool commit nothing.
+//
+//vm:once
+func TestAChangeThePoolHasNotCommittedIsFound(t *testing.T) {
+	p := newThins(t, filesystem.Ext4, 64<<10)
+	p.base(t, 1)
+	if err := p.CreateSnapshot(t.Context(), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.options = []string{"barrier=0"}
+	p.use(t, 0, true, func(string) {
+		p.use(t, 1, false, func(dir string) {
+			for i := range 3 {
+				if err := os.WriteFile(filepath.Join(dir, fmt.Sprint("new", i)), []byte("new"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.compare(t, 1, 0, p.still(1))
+			}
+		})
+	})
+}
+
+// Each commit of the pool may come in the way of who reads what it committed last.
+//
+//vm:once
+func TestLayersOfABusyPoolAreComparedByBlocks(t *testing.T) {
+	p := newThins(t, filesystem.Ext4, 64<<10)
+	p.base(t, 2)
+	if err := p.CreateSnapshot(t.Context(), 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	p.use(t, 1, false, func(dir string) { newChurn(3, dir).run(15) })
+	stop, stopped := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			err := p.CreateSnapshot(context.Background(), 2, 0)
+			if err == nil {
+				err = p.Delete(context.Background(), 2)
+			}
+			select {
+			case <-stop:
+				stopped <- err
+				return
+			default:
+			}
+		}
+	}()
+	p.use(t, 0, true, func(string) {
+		p.use(t, 1, true, func(string) {
+			for range 10 {
+				p.compare(t, 1, 0, unheld)
+			}
+		})
+	})
+	close(stop)
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }

@@ -40,6 +40,27 @@ func (p *Pool) SetTransactionID(ctx context.Context, from, to uint64) error {
 	return p.message(ctx, fmt.Sprintf("set_transaction_id %d %d", from, to))
 }
 
+// Commit brings what the pool's metadata are at this moment to the metadata
+// device. It fails where the pool can't be changed.
+func (p *Pool) Commit(ctx context.Context) error {
+	status, err := p.status(ctx, false)
+	if err == nil {
+		err = status.Check() // the kernel drops the error of the commit
+	}
+	// A suspended pool commits nothing for a status. It did before, and if it
+	// is resumed by now, that is over.
+	if err == nil {
+		var info dm.Info
+		if info, err = dm.Lookup(p.id); err == nil && info.Suspended {
+			err = errSuspended
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("commit the metadata of thin pool %s: %w", p.id.Name, explain(err))
+	}
+	return nil
+}
+
 // ReserveMetadataSnapshot pins the metadata as it is now, for reading while the
 // pool is in use; Status.HeldRoot tells where. A pool has at most one: ErrBusy.
 func (p *Pool) ReserveMetadataSnapshot(ctx context.Context) error {

@@ -83,6 +83,19 @@ func TestMetadataSnapshotIsHeldUntilReleased(t *testing.T) {
 	}
 }
 
+func TestASuspendedPoolCommitsNothing(t *testing.T) {
+	pool := newPool(t)
+	if err := pool.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	dmtest.Run(t, "dmsetup", "suspend", pool.Name())
+	err := pool.Commit(t.Context())
+	dmtest.Run(t, "dmsetup", "resume", pool.Name())
+	if err == nil {
+		t.Error("a commit of a suspended pool succeeded")
+	}
+}
+
 func TestCancelledContextSendsNothing(t *testing.T) {
 	pool := newPool(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -196,7 +196,11 @@ func (p *Pool) Close(ctx context.Context) error {
 
 // Status reads the pool's status without making it commit its metadata.
 func (p *Pool) Status(ctx context.Context) (Status, error) {
-	targets, err := p.ask(ctx)
+	return p.status(ctx, true)
+}
+
+func (p *Pool) status(ctx context.Context, noFlush bool) (Status, error) {
+	targets, err := p.ask(ctx, noFlush)
 	if err == nil && (len(targets) != 1 || targets[0].Type != poolTarget) {
 		err = ErrForeign
 	}
@@ -218,7 +222,7 @@ const patience = time.Minute
 // context does. The kernel answers only once a commit under way is over, which
 // a device that hangs may put off for ever; nothing interrupts the call, so one
 // is left waiting, and the next is not made before it returns.
-func (p *Pool) ask(ctx context.Context) ([]dm.Target, error) {
+func (p *Pool) ask(ctx context.Context, noFlush bool) ([]dm.Target, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -236,7 +240,7 @@ func (p *Pool) ask(ctx context.Context) ([]dm.Target, error) {
 	answers := make(chan answer, 1)
 	go func() {
 		defer func() { <-p.asking }()
-		targets, err := dm.Status(p.id, true)
+		targets, err := dm.Status(p.id, noFlush)
 		answers <- answer{targets, err}
 	}()
 	select {
