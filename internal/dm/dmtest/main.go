@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/dmthin/dmthin/test/vm/kernellog"
 )
 
@@ -69,14 +71,18 @@ func inventory() []string {
 	return append(all, descriptors()...)
 }
 
-// descriptors lists what this process has open, except for what the Go runtime
-// and libdevmapper keep.
+// descriptors lists what this process has open, except for what the Go runtime,
+// libdevmapper and package pathrs keep: the last a proc of its own.
 func descriptors() []string {
 	var open []string
 	links, _ := filepath.Glob("/proc/self/fd/*")
 	for _, link := range links {
 		target, err := os.Readlink(link)
 		if err != nil || strings.HasPrefix(target, "anon_inode:[event") || target == "/dev/mapper/control" {
+			continue
+		}
+		var fs unix.Statfs_t
+		if target == "/" && unix.Statfs(link, &fs) == nil && fs.Type == unix.PROC_SUPER_MAGIC {
 			continue
 		}
 		open = append(open, "descriptor: "+target)
