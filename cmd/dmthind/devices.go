@@ -25,10 +25,26 @@ func (d devices) Discard(ctx context.Context, t thinpool.Thin, node thinpool.Dev
 
 // mapped returns where a device has blocks, from the metadata as they were last
 // committed: the flush sees to it that all of its own are in there.
-func (d devices) mapped(ctx context.Context, t thinpool.Thin, node thinpool.Device) (extents []thinpool.Extent, err error) {
+func (d devices) mapped(ctx context.Context, t thinpool.Thin, node thinpool.Device) ([]thinpool.Extent, error) {
 	if err := d.Flush(node); err != nil {
 		return nil, err
 	}
+	return betweenCommits(func() ([]thinpool.Extent, error) { return d.readMapped(ctx, t) })
+}
+
+// betweenCommits reads a pool's metadata until it commits nothing meanwhile. A
+// pool at work does every second, or whenever somebody syncs; three times in a row
+// that is in the way of a read only where nearly nothing else is done.
+func betweenCommits[T any](read func() (T, error)) (result T, err error) {
+	for range 3 {
+		if result, err = read(); !errors.Is(err, thinmeta.ErrChanged) {
+			break
+		}
+	}
+	return result, err
+}
+
+func (d devices) readMapped(ctx context.Context, t thinpool.Thin) (extents []thinpool.Extent, err error) {
 	metadata, err := thinmeta.Open(d.metadata)
 	if err != nil {
 		return nil, err
