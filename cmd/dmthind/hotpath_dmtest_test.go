@@ -74,7 +74,7 @@ func BenchmarkCompare(b *testing.B) {
 		dir, err := h.driver.Get(b.Context(), id, "")
 		h.must(b, err)
 		for i := range 10 {
-			h.must(b, os.WriteFile(filepath.Join(dir, fmt.Sprint(i*500)), []byte("changed"), 0o600))
+			h.must(b, os.WriteFile(filepath.Join(dir, fileName(i*500)), []byte("changed"), 0o600))
 		}
 		h.must(b, h.driver.Put(b.Context(), id))
 		spent.time("call Diff", func() { h.must(b, h.driver.Diff(b.Context(), id, "image", io.Discard)) })
@@ -87,12 +87,15 @@ func BenchmarkCompare(b *testing.B) {
 	spent.report(b)
 }
 
+// fileName spreads files over folders, 50 in each.
+func fileName(i int) string { return fmt.Sprintf("usr/share/%d/%d", i/50, i) }
+
 // manyFiles is a tar of so many small files.
 func manyFiles(b *testing.B, n int) io.Reader {
 	var buf bytes.Buffer
 	t := tar.NewWriter(&buf)
 	for i := range n {
-		h := tar.Header{Typeflag: tar.TypeReg, Name: fmt.Sprint(i), Mode: 0o644, Size: 2, ModTime: time.Unix(1e9, 0)}
+		h := tar.Header{Typeflag: tar.TypeReg, Name: fileName(i), Mode: 0o644, Size: 2, ModTime: time.Unix(1e9, 0)}
 		if err := t.WriteHeader(&h); err != nil {
 			b.Fatal(err)
 		}
