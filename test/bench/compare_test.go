@@ -91,7 +91,13 @@ func TestTheKernelsOwnTimeStandsBesideDmthins(t *testing.T) {
 	r := resultsOf(figCreate, []float64{0.025}, nil, nil)
 	r.add(figFloorCreate, dmthinLoop, 0.010)
 	r.add(figFloorUnmount, dmthinLoop, 0.030)
-	for _, want := range []string{"| 10 ms | Create a child layer: 20 ms, 2× |\n", "| unmount, deactivate | 30 ms |\n"} {
+	r.add(figFloorCompare, dmthinLoop, 0.200)
+	r.add(figChanges, dmthinLoop, 0.405)
+	r.add(figDiff, dmthinLoop, 0.505)
+	for _, want := range []string{
+		"| 200 ms | " + figChanges + ": 400 ms, 2×; " + figDiff + ": 500 ms, 2.5× |\n",
+		"| 10 ms | Create a child layer: 20 ms, 2× |\n", "| unmount, deactivate | 30 ms |\n",
+	} {
 		if text := markdown(r); !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}

@@ -17,11 +17,14 @@ const (
 	dmDevRemove   = 4
 	dmDevSuspend  = 6 // or resume, without the flag
 	dmTableLoad   = 9
+	dmTableStatus = 12
 	dmTargetMsg   = 14
 	dmHeader      = 312
 	dmAnswerSpace = 4096
 	// udev leaves the devices alone.
 	dmNoRules = 0x3f << 16
+
+	dmSuspendFlag = 1 << 1
 )
 
 // offsets in struct dm_ioctl.
@@ -30,6 +33,7 @@ const (
 	dmDataSize    = 12
 	dmDataStart   = 16
 	dmTargetCount = 20
+	dmFlags       = 28
 	dmEventNr     = 32
 	dmDev         = 40
 	dmName        = 48
@@ -43,13 +47,14 @@ func openControl() (control, error) {
 }
 
 // call runs one ioctl on the named device and returns its number.
-func (c control) call(nr uintptr, name string, targets uint32, payload []byte) (dev uint64, err error) {
+func (c control) call(nr uintptr, name string, flags, targets uint32, payload []byte) (dev uint64, err error) {
 	buf := make([]byte, dmHeader+dmAnswerSpace)
 	put := binary.NativeEndian.PutUint32
 	put(buf[dmVersion:], 4)
 	put(buf[dmDataSize:], uint32(len(buf)))
 	put(buf[dmDataStart:], dmHeader)
 	put(buf[dmTargetCount:], targets)
+	put(buf[dmFlags:], flags)
 	put(buf[dmEventNr:], dmNoRules)
 	copy(buf[dmName:], name)
 	copy(buf[dmHeader:], payload)
@@ -62,23 +67,23 @@ func (c control) call(nr uintptr, name string, targets uint32, payload []byte) (
 }
 
 func (c control) message(pool, text string) error {
-	_, err := c.call(dmTargetMsg, pool, 0, append(make([]byte, 8), text+"\x00"...)) // at sector 0
+	_, err := c.call(dmTargetMsg, pool, 0, 0, append(make([]byte, 8), text+"\x00"...)) // at sector 0
 	return err
 }
 
 // activate makes a device of one target and returns its node, which the kernel
 // itself makes in devtmpfs.
 func (c control) activate(name, target, params string, sectors uint64) (node string, err error) {
-	dev, err := c.call(dmDevCreate, name, 0, nil)
+	dev, err := c.call(dmDevCreate, name, 0, 0, nil)
 	if err != nil {
 		return "", err
 	}
 	spec := make([]byte, 40, 256)
 	binary.NativeEndian.PutUint64(spec[8:], sectors)
 	copy(spec[24:], target)
-	_, err = c.call(dmTableLoad, name, 1, append(spec, params+"\x00"...))
+	_, err = c.call(dmTableLoad, name, 0, 1, append(spec, params+"\x00"...))
 	if err == nil {
-		_, err = c.call(dmDevSuspend, name, 0, nil)
+		err = c.resume(name)
 	}
 	if err != nil {
 		return "", errors.Join(err, c.remove(name))
@@ -87,6 +92,23 @@ func (c control) activate(name, target, params string, sectors uint64) (node str
 }
 
 func (c control) remove(name string) error {
-	_, err := c.call(dmDevRemove, name, 0, nil)
+	_, err := c.call(dmDevRemove, name, 0, 0, nil)
+	return err
+}
+
+// suspend freezes the filesystem on a device and writes what it has.
+func (c control) suspend(name string) error {
+	_, err := c.call(dmDevSuspend, name, dmSuspendFlag, 0, nil)
+	return err
+}
+
+func (c control) resume(name string) error {
+	_, err := c.call(dmDevSuspend, name, 0, 0, nil)
+	return err
+}
+
+// commit makes a pool write its metadata: it does so before it tells its status.
+func (c control) commit(pool string) error {
+	_, err := c.call(dmTableStatus, pool, 0, 0, nil)
 	return err
 }

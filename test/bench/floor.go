@@ -12,42 +12,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// floor is what the kernel takes for a layer's life when nobody keeps records,
+// floor calls measure with a pool of its own, of the built-in driver's shape, but
+// without a second cache below it, which each flush would write back.
+// What is measured there is what the kernel takes when nobody keeps records,
 // waits for udev or talks over a socket: no driver of thin devices can be faster.
-// The pool is one of its own, of the built-in driver's shape.
-func floor(ctx context.Context, b *bench, _ *subject) error {
-	dir, err := os.MkdirTemp(b.dir, "floor-")
-	if err != nil {
-		return err
+func floor(measure func(context.Context, *bench, *floorPool) error) func(context.Context, *bench, *subject) error {
+	return func(ctx context.Context, b *bench, _ *subject) error {
+		dir, err := os.MkdirTemp(b.dir, "floor-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(dir) }()
+		c, err := openControl()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = c.file.Close() }() // only ioctls went through
+		p := &floorPool{control: c, dir: dir}
+		err = errors.Join(p.make(ctx), ctx.Err())
+		if err == nil {
+			err = measure(ctx, b, p)
+		}
+		return errors.Join(err, p.remove(ctx))
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	c, err := openControl()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = c.file.Close() }() // only ioctls went through
-	p := floorPool{control: c, dir: dir}
-	err = errors.Join(p.make(ctx), ctx.Err())
-	if err == nil {
-		err = p.measure(b)
-	}
-	return errors.Join(err, p.remove(ctx))
 }
 
 const (
 	floorName    = "dmthin-bench-floor"
-	floorThin    = "dmthin-bench-thin"
-	floorSectors = 1 << 30 >> 9
+	floorSectors = 2 << 30 >> 9 // of a thin device
 )
 
 type floorPool struct {
 	control
-	dir   string
-	node  string // of the pool; its name is no link without udev
-	loops []string
+	dir     string
+	node    string // of the pool; its name is no link without udev
+	loops   []string
+	devices int // thin ones made so far; the next one's ID
+	taken   int // snapshots; the pool's transaction ID
 }
 
-// make ends with thin device 0, formatted.
 func (p *floorPool) make(ctx context.Context) error {
 	for _, size := range []int64{64 << 20, 4 << 30} { // metadata, data
 		path := filepath.Join(p.dir, fmt.Sprint(len(p.loops)))
@@ -58,7 +61,7 @@ func (p *floorPool) make(ctx context.Context) error {
 		if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
 			return err
 		}
-		out, err := output(ctx, "losetup", "--find", "--show", path)
+		out, err := output(ctx, "losetup", "--find", "--show", "--direct-io=on", path)
 		if err != nil {
 			return err
 		}
@@ -66,73 +69,8 @@ func (p *floorPool) make(ctx context.Context) error {
 	}
 	table := fmt.Sprintf("%s %s 128 0 1 skip_block_zeroing", p.loops[0], p.loops[1])
 	var err error
-	if p.node, err = p.activate(floorName, "thin-pool", table, 4<<30>>9); err != nil {
-		return err
-	}
-	if err := p.message(floorName, "create_thin 0"); err != nil {
-		return err
-	}
-	node, err := p.thin(0)
-	if err != nil {
-		return err
-	}
-	_, err = output(ctx, "mkfs.ext4", "-q", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1", node)
-	return errors.Join(err, p.control.remove(floorThin))
-}
-
-func (p *floorPool) thin(id int) (node string, err error) {
-	return p.activate(floorThin, "thin", fmt.Sprintf("%s %d", p.node, id), floorSectors)
-}
-
-// measure records a sample each: the median of some layers' lives.
-func (p *floorPool) measure(b *bench) error {
-	var create, mount, unmount, remove []float64
-	for id := 1; id <= b.scale.Layers; id++ {
-		for _, step := range []struct {
-			times *[]float64
-			run   func() error
-		}{
-			{&create, func() error { return p.snapshot(id) }},
-			{&mount, func() error { return p.mount(id) }},
-			{&unmount, p.unmount},
-			{&remove, func() error { return p.message(floorName, fmt.Sprintf("delete %d", id)) }},
-		} {
-			t, err := timed(step.run)
-			if err != nil {
-				return err
-			}
-			*step.times = append(*step.times, t)
-		}
-	}
-	b.record(figFloorCreate, median(create))
-	b.record(figFloorMount, median(mount))
-	b.record(figFloorUnmount, median(unmount))
-	b.record(figFloorDelete, median(remove))
-	return nil
-}
-
-func (p *floorPool) snapshot(id int) error {
-	if err := p.message(floorName, fmt.Sprintf("create_snap %d 0", id)); err != nil {
-		return err
-	}
-	return p.message(floorName, fmt.Sprintf("set_transaction_id %d %d", id-1, id))
-}
-
-func (p *floorPool) mountPoint() string { return filepath.Join(p.dir, "mnt") }
-
-func (p *floorPool) mount(id int) error {
-	node, err := p.thin(id)
-	if err == nil {
-		err = os.MkdirAll(p.mountPoint(), 0o700)
-	}
-	if err == nil {
-		err = unix.Mount(node, p.mountPoint(), "ext4", 0, "noinit_itable")
-	}
+	p.node, err = p.activate(floorName, "thin-pool", table, 4<<30>>9)
 	return err
-}
-
-func (p *floorPool) unmount() error {
-	return errors.Join(unix.Unmount(p.mountPoint(), 0), p.control.remove(floorThin))
 }
 
 func (p *floorPool) remove(ctx context.Context) error {
@@ -142,6 +80,84 @@ func (p *floorPool) remove(ctx context.Context) error {
 		err = errors.Join(err, detached)
 	}
 	return err
+}
+
+// thin is a device of the pool.
+type thin struct {
+	pool *floorPool
+	id   int
+	fs   string
+}
+
+// The kernel reads a file of orphans whole at each mount, and needs none.
+var mkfs = map[string][]string{
+	"ext4": {"mkfs.ext4", "-q", "-O", "^orphan_file", "-E", "nodiscard,lazy_itable_init=1,lazy_journal_init=1"},
+	"xfs":  {"mkfs.xfs", "-q", "-K"},
+}
+
+var mountData = map[string]string{"ext4": "noinit_itable", "xfs": "nouuid"}
+
+// origin makes a thin device with a filesystem, and has fill put files there.
+func (p *floorPool) origin(ctx context.Context, fs string, fill func(dir string) error) (thin, error) {
+	t := thin{p, p.devices, fs}
+	p.devices++
+	if err := p.message(floorName, fmt.Sprintf("create_thin %d", t.id)); err != nil {
+		return t, err
+	}
+	node, err := t.activate()
+	if err != nil {
+		return t, err
+	}
+	_, err = output(ctx, mkfs[fs][0], append(mkfs[fs][1:], node)...)
+	if err = errors.Join(err, p.control.remove(t.name())); err != nil {
+		return t, err
+	}
+	return t, t.within(fill)
+}
+
+// snapshot makes a thin device as a driver does that ties it to its records.
+func (t thin) snapshot() (thin, error) {
+	p := t.pool
+	child := thin{p, p.devices, t.fs}
+	p.devices++
+	if err := p.message(floorName, fmt.Sprintf("create_snap %d %d", child.id, t.id)); err != nil {
+		return child, err
+	}
+	p.taken++
+	return child, p.message(floorName, fmt.Sprintf("set_transaction_id %d %d", p.taken-1, p.taken))
+}
+
+func (t thin) delete() error { return t.pool.message(floorName, fmt.Sprintf("delete %d", t.id)) }
+
+func (t thin) name() string { return fmt.Sprintf("dmthin-bench-thin-%d", t.id) }
+
+func (t thin) dir() string { return filepath.Join(t.pool.dir, fmt.Sprint("mnt-", t.id)) }
+
+func (t thin) activate() (node string, err error) {
+	return t.pool.activate(t.name(), "thin", fmt.Sprintf("%s %d", t.pool.node, t.id), floorSectors)
+}
+
+func (t thin) mount(flags uintptr) error {
+	node, err := t.activate()
+	if err == nil {
+		err = os.MkdirAll(t.dir(), 0o700)
+	}
+	if err == nil {
+		err = unix.Mount(node, t.dir(), t.fs, flags, mountData[t.fs])
+	}
+	return err
+}
+
+func (t thin) unmount() error {
+	return errors.Join(unix.Unmount(t.dir(), 0), t.pool.control.remove(t.name()))
+}
+
+// within runs f in the mounted filesystem.
+func (t thin) within(f func(dir string) error) error {
+	if err := t.mount(0); err != nil {
+		return err
+	}
+	return errors.Join(f(t.dir()), t.unmount())
 }
 
 // output is what a program says, without the line's end.

@@ -37,8 +37,12 @@ const (
 	figBuild           = "docker build"
 	figFloorCreate     = floorPrefix + "create_snap and set_transaction_id"
 	figFloorMount      = floorPrefix + "activate, mount"
+	figFloorMount16    = floorPrefix + "activate, mount, at once"
 	figFloorUnmount    = floorPrefix + "unmount, deactivate"
 	figFloorDelete     = floorPrefix + "delete"
+	figFloorCompare    = floorPrefix + "suspend with 10 changed files, commit, resume; activate, mount the parent"
+	figFloorWriteExt4  = floorPrefix + "first write into a big file of the origin, ext4"
+	figFloorWriteXFS   = floorPrefix + "first write into a big file of the origin, xfs"
 )
 
 // stallPrefix is for the 99th percentile less what the calls take alone.
@@ -94,19 +98,19 @@ var figures = []figure{
 	{name: figCreate, calls: 1, faster: 4, within: asFast, floor: figFloorCreate},
 	{name: figGetPut, calls: 2, faster: 15, within: 2.5, floor: figFloorMount},
 	{name: figGetPutAgain, calls: 2},
-	{name: figGetPut16, calls: 2, atOnce: true, faster: 40, within: 2.5},
+	{name: figGetPut16, calls: 2, atOnce: true, faster: 40, within: 2.5, floor: figFloorMount16},
 	{name: figRemove, calls: 1, faster: 40, within: 2},
 	{name: figReclaim, below: 5},
 	{name: figApply, calls: 1, faster: 1.3, within: 1 / 1.2},
-	{name: figChanges, calls: 1, faster: 60, within: 2},
-	{name: figDiff, calls: 1, faster: 60, within: 2},
+	{name: figChanges, calls: 1, faster: 60, within: 2, floor: figFloorCompare},
+	{name: figDiff, calls: 1, faster: 60, within: 2, floor: figFloorCompare},
 	{name: figChangesCold, calls: 1},
 	{name: figDiffCold, calls: 1},
 	{name: figHugeChanges, calls: 1, within: 2, ofFigure: figChanges},
 	{name: figHugeDiff, calls: 1, within: 2, ofFigure: figDiff},
 	{name: figDiff1000, calls: 1, faster: 6, within: asFast},
 	{name: figDiffAll, calls: 1, faster: 2, within: 1 / 1.5},
-	{name: figFirstWrite, faster: 1 / asFast, within: 1.0 / 100},
+	{name: figFirstWrite, faster: 1 / asFast, within: 1.0 / 100, floor: figFloorWriteExt4},
 	{name: figStart, faster: 10},
 	{name: figMemory, unit: inBytes, below: 64 << 20},
 	{name: figCreateFlat, unit: asRatio, below: 1.2},
@@ -124,6 +128,10 @@ var figures = []figure{
 	{name: figBuild, faster: 5, within: 1.2},
 	{name: figFloorCreate},
 	{name: figFloorMount},
+	{name: figFloorMount16},
 	{name: figFloorUnmount},
 	{name: figFloorDelete},
+	{name: figFloorCompare},
+	{name: figFloorWriteExt4},
+	{name: figFloorWriteXFS},
 }

@@ -78,10 +78,14 @@ func floors(r *Results) string {
 		}
 		kernel := median(samples)
 		fmt.Fprintf(&b, "| %s | %s |", name, floor.unit.format(kernel))
+		var above []string
 		for _, f := range figures {
 			if c, ok := compare(r, f, trios[0]); ok && f.floor == floor.name {
-				fmt.Fprintf(&b, " %s: %s, %.3g× |", f.name, f.unit.format(c.less), c.less/positive(kernel))
+				above = append(above, fmt.Sprintf("%s: %s, %.3g×", f.name, f.unit.format(c.less), c.less/positive(kernel)))
 			}
+		}
+		if len(above) > 0 {
+			fmt.Fprintf(&b, " %s |", strings.Join(above, "; "))
 		}
 		fmt.Fprintln(&b)
 	}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// floorLives is what a layer's life takes, one by one and at once.
+func floorLives(ctx context.Context, b *bench, p *floorPool) error {
+	origin, err := p.origin(ctx, "ext4", func(string) error { return nil })
+	if err != nil {
+		return err
+	}
+	var create, mount, unmount, remove []float64
+	for range b.scale.Layers {
+		var child thin
+		for _, step := range []struct {
+			times *[]float64
+			run   func() error
+		}{
+			{&create, func() (err error) { child, err = origin.snapshot(); return err }},
+			{&mount, func() error { return child.mount(0) }},
+			{&unmount, func() error { return child.unmount() }},
+			{&remove, func() error { return child.delete() }},
+		} {
+			t, err := timed(step.run)
+			if err != nil {
+				return err
+			}
+			*step.times = append(*step.times, t)
+		}
+	}
+	b.record(figFloorCreate, median(create))
+	b.record(figFloorMount, median(mount))
+	b.record(figFloorUnmount, median(unmount))
+	b.record(figFloorDelete, median(remove))
+	return errors.Join(floorAtOnce(b, origin), floorCompare(ctx, b, p))
+}
+
+func floorAtOnce(b *bench, origin thin) error {
+	mounts := make([]func() error, b.scale.AtOnce)
+	unmounts := make([]func() error, b.scale.AtOnce)
+	for i := range mounts {
+		child, err := origin.snapshot()
+		if err != nil {
+			return err
+		}
+		mounts[i] = func() error { return child.mount(0) }
+		unmounts[i] = child.unmount
+	}
+	t, err := timed(func() error { return atOnce(mounts) })
+	b.record(figFloorMount16, t/float64(len(mounts)))
+	return errors.Join(err, atOnce(unmounts))
+}
+
+// floorCompare is what has to happen before anybody can tell, from below or from
+// above, what changed in a layer that was just written to: its filesystem is
+// still, the pool's metadata are on disk, and its parent is mounted.
+func floorCompare(ctx context.Context, b *bench, p *floorPool) error {
+	const files = 10
+	write := func(dir string) error {
+		for i := range files {
+			f := filepath.Join(dir, fmt.Sprint(i), "file")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(f), 0o700), os.WriteFile(f, []byte(dir), 0o600)); err != nil {
+				return err
+			}
+		}
+		return syncAll(dir)
+	}
+	parent, err := p.origin(ctx, "ext4", write)
+	if err != nil {
+		return err
+	}
+	child, err := parent.snapshot()
+	if err != nil {
+		return err
+	}
+	return child.within(func(dir string) error {
+		if err := write(dir); err != nil {
+			return err
+		}
+		t, err := timed(func() error {
+			err := p.suspend(child.name())
+			if err == nil {
+				err = p.commit(floorName)
+			}
+			return errors.Join(err, p.resume(child.name()), parent.mount(unix.MS_RDONLY))
+		})
+		b.record(figFloorCompare, t)
+		return errors.Join(err, parent.unmount())
+	})
+}
+
+func syncAll(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+}
+
+// floorWrite is the first write to a snapshot, on either filesystem: dmthin's own
+// and that of Docker's driver.
+func floorWrite(ctx context.Context, b *bench, p *floorPool) error {
+	for fs, figure := range map[string]string{"ext4": figFloorWriteExt4, "xfs": figFloorWriteXFS} {
+		origin, err := p.origin(ctx, fs, func(dir string) error { return makeBig(filepath.Join(dir, "big"), b.scale.Big) })
+		if err != nil {
+			return err
+		}
+		child, err := origin.snapshot()
+		if err != nil {
+			return err
+		}
+		err = child.within(func(dir string) error {
+			t, err := timed(func() error { return writeInto(filepath.Join(dir, "big"), b.scale.Big/2) })
+			b.record(figure, t)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func makeBig(path string, size int64) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	block := make([]byte, 1<<20)
+	for at := int64(0); at < size && err == nil; at += int64(len(block)) {
+		_, err = f.WriteAt(block, at)
+	}
+	return errors.Join(err, f.Sync(), f.Close())
+}
