@@ -33,6 +33,12 @@ func TestAdoptLargeAutomaticDirectLVMWithThePlugin(t *testing.T) {
 	h.thereAndBackAndThere(t)
 }
 
+//vm:once
+//vm:long
+func TestAdoptLargeManualDirectLVM(t *testing.T) {
+	manualAdoptHost(t, "large-manual", "dm.fs=ext4").thereAndBackAndThere(t)
+}
+
 // TestAdoptManualDirectLVMWithThePlugin has a pool that an operator made.
 //
 //vm:once
