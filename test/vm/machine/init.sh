@@ -14,6 +14,10 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 for c in $(cat /sys/fs/cgroup/cgroup.controllers); do
 	echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control
 done
+# The first group of processes has the kernel patch its page allocator. QEMU's
+# emulation now and then runs a half-patched instruction if another CPU is in it,
+# and the kernel panics: let that be now, while there is nothing else to run.
+mkdir /sys/fs/cgroup/first
 mount -t debugfs debugfs /sys/kernel/debug
 mount --make-rshared / # as systemd does; dockerd's mounts rely on it
 hostname "vm-$DISTRO"
