@@ -4,6 +4,7 @@ package filesystem
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,12 +28,9 @@ func isBusy(t *testing.T, device string) bool {
 	return false
 }
 
-func TestDetachFreesTheMountPointAndCloseTheDevice(t *testing.T) {
-	dir, device := t.TempDir(), formatted(t, Ext4, 64*mib)
-	if err := Mount(t.Context(), device, dir, Ext4, MountOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	write(t, filepath.Join(dir, "file"), "kept")
+// detach leaves nothing mounted on dir.
+func detach(t *testing.T, dir string) io.Closer {
+	t.Helper()
 	detached, err := Detach(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -40,9 +38,12 @@ func TestDetachFreesTheMountPointAndCloseTheDevice(t *testing.T) {
 	if mountLine(t, dir) != nil {
 		t.Error("it is still mounted")
 	}
-	if err := os.Remove(dir); err != nil {
-		t.Errorf("the mount point can't be removed: %v", err)
-	}
+	return detached
+}
+
+// closeDetached ends a filesystem that has its device in use until then.
+func closeDetached(t *testing.T, detached io.Closer, device string) {
+	t.Helper()
 	if !isBusy(t, device) {
 		t.Error("the filesystem is gone before Close")
 	}
@@ -52,6 +53,19 @@ func TestDetachFreesTheMountPointAndCloseTheDevice(t *testing.T) {
 	if isBusy(t, device) {
 		t.Error("the device is busy after Close")
 	}
+}
+
+func TestDetachFreesTheMountPointAndCloseTheDevice(t *testing.T) {
+	dir, device := t.TempDir(), formatted(t, Ext4, 64*mib)
+	if err := Mount(t.Context(), device, dir, Ext4, MountOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "file"), "kept")
+	detached := detach(t, dir)
+	if err := os.Remove(dir); err != nil {
+		t.Errorf("the mount point can't be removed: %v", err)
+	}
+	closeDetached(t, detached, device)
 	again := mounted(t, device, Ext4, MountOptions{})
 	if content, err := os.ReadFile(filepath.Join(again, "file")); err != nil || string(content) != "kept" {
 		t.Errorf("the file holds %q, %v", content, err)
@@ -68,22 +82,7 @@ func TestDetachTakesAllMountsOfAFolder(t *testing.T) {
 	if err := MakeWritable(t.Context(), dir); err != nil {
 		t.Fatal(err)
 	}
-	detached, err := Detach(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if mountLine(t, dir) != nil {
-		t.Error("it is still mounted")
-	}
-	if !isBusy(t, device) {
-		t.Error("the filesystem is gone before Close")
-	}
-	if err := detached.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if isBusy(t, device) {
-		t.Error("the device is busy after Close")
-	}
+	closeDetached(t, detach(t, dir), device)
 }
 
 func TestDetachOfNothingIsTold(t *testing.T) {
