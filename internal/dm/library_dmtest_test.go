@@ -78,11 +78,11 @@ func TestLibraryLogHonoursItsLevel(t *testing.T) {
 // The point of the package: calls for different devices run side by side and
 // know nothing of each other, synced ones and renames included.
 func TestParallelCallsDoNotMix(t *testing.T) {
-	const rounds = 3 // udevd needs seconds for the events of each
+	const workers, rounds = 8, 3 // udevd needs seconds for the events of each
 	settleUdev(t)
 	before := semaphores(t)
 	var group sync.WaitGroup
-	for worker := range 16 {
+	for worker := range workers {
 		group.Go(func() {
 			for round := range rounds {
 				if err := lifeCycle(t, worker, round); err != nil {

@@ -119,16 +119,41 @@ func (plan testPlan) boots(machines []testMachine, o suite.Options) []boot {
 	return slices.Concat(long, scenarios, short)
 }
 
+// mostLate is how many tests of a run are run again for having failed of time.
+const mostLate = 3
+
+// again returns the boots, one for each job, that run those tests once more that
+// failed of time. The tests of a scenario would need all of its steps.
+func (plan testPlan) again(machines []testMachine, o suite.Options, sum *results.Summary) []boot {
+	var jobs []string
+	for _, p := range plan.packages {
+		jobs = append(jobs, p.ID())
+	}
+	var boots []boot
+	for _, l := range sum.TakeLate(jobs, mostLate) {
+		m := machines[slices.IndexFunc(machines, func(m testMachine) bool { return m.name() == l.Where })]
+		p := plan.packages[slices.IndexFunc(plan.packages, func(p suite.Package) bool { return p.ID() == l.Job })]
+		o.Run = "^(" + strings.Join(l.Tests, "|") + ")$"
+		boots = append(boots, boot{m, "again-" + p.ID(), []job.Job{p.Job(p.Path(m.filesDir(plan.binaries)), o)}})
+	}
+	return boots
+}
+
+// clear removes what earlier runs left of the boots' results.
+func (plan testPlan) clear(boots []boot) error {
+	for _, b := range boots {
+		if err := os.RemoveAll(filepath.Join(plan.out, b.machine.name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // run runs all boots, so many at once.
 func (plan testPlan) run(ctx context.Context, boots []boot, atOnce int, sum *results.Summary) error {
 	files := map[string]string{}
 	for _, p := range plan.packages {
 		files[filepath.Base(p.Path(""))] = p.Path(plan.binaries)
-	}
-	for _, b := range boots {
-		if err := os.RemoveAll(filepath.Join(plan.out, b.machine.name())); err != nil {
-			return err
-		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(atOnce)

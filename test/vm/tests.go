@@ -99,7 +99,16 @@ func runTests(ctx context.Context, e environment, args []string) error {
 		return err
 	}
 	var sum results.Summary
-	err = plan.run(ctx, plan.boots(machines, f.options), f.atOnce, &sum)
+	boots := plan.boots(machines, f.options)
+	if err := plan.clear(boots); err != nil {
+		return err
+	}
+	err = plan.run(ctx, boots, f.atOnce, &sum)
+	if err == nil && !f.host {
+		// The clock of an emulated machine does not stand still while the host
+		// lets its CPU wait. Two runs that failed of time say more than one.
+		err = plan.run(ctx, plan.again(machines, f.options, &sum), 1, &sum)
+	}
 	sum.Close(os.Stdout)
 	if err != nil {
 		return err

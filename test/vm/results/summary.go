@@ -15,12 +15,20 @@ type Summary struct {
 	mu                      sync.Mutex // protects what follows, and keeps a test's lines together
 	passed, failed, skipped int
 	failures                []failure
+	late                    []string // tests run again, see TakeLate
 }
 
 // failure is one for the closing lines.
 type failure struct {
-	name   string
-	output []string // its last lines
+	where, job string
+	test       string   // empty: the job itself
+	output     []string // its last lines
+	late       bool     // it says that time ran out
+	unfinished bool
+}
+
+func (f failure) name() string {
+	return strings.TrimSpace(strings.Join([]string{f.where, f.job, f.test}, " "))
 }
 
 // Failed is the number of failures so far.
@@ -65,7 +73,7 @@ func (j *Job) Finish(res job.Result) {
 	}
 	switch {
 	case why != "":
-		j.fail(fmt.Sprintf("%s %s (%.1fs): %s", j.where, j.name, res.Seconds, why), j.where+" "+j.name)
+		j.fail(fmt.Sprintf(" (%.1fs): %s", res.Seconds, why), failure{})
 	case len(j.tests) == 0:
 		j.sum.passed++
 		fmt.Fprintf(j.out, "ok    %s %s (%.1fs)\n", j.where, j.name, res.Seconds)
@@ -91,24 +99,29 @@ func (j *Job) addTest(t Test) {
 		j.sum.skipped++
 		fmt.Fprintf(j.out, "skip  %s: %s\n", name, strings.TrimSpace(strings.Join(t.Output, " ")))
 		return
-	case Unfinished:
-		j.fail(name+": did not finish", name)
-	case Fail:
-		j.fail(fmt.Sprintf("%s (%.2fs)", name, t.Seconds), name)
 	}
 	j.failed++
-	j.sum.failures[len(j.sum.failures)-1].output = lastLines(t.Output, 12)
+	f := failure{
+		test: t.Name, output: lastLines(t.Output, 12),
+		late: slices.ContainsFunc(t.Output, outOfTime.MatchString), unfinished: t.Outcome == Unfinished,
+	}
+	if f.unfinished {
+		j.fail(": did not finish", f)
+	} else {
+		j.fail(fmt.Sprintf(" (%.2fs)", t.Seconds), f)
+	}
 	for _, line := range lastLines(t.Output, 60) {
 		fmt.Fprintln(j.out, "      "+line)
 	}
 }
 
-// fail counts a failure, reports it and keeps its name for the end. The caller
-// holds the summary's lock.
-func (j *Job) fail(line, name string) {
+// fail counts a failure of the job, reports it with how it went and keeps it for
+// the end. The caller holds the summary's lock.
+func (j *Job) fail(how string, f failure) {
+	f.where, f.job = j.where, j.name
 	j.sum.failed++
-	j.sum.failures = append(j.sum.failures, failure{name: name})
-	fmt.Fprintln(j.out, "FAIL  "+line)
+	j.sum.failures = append(j.sum.failures, f)
+	fmt.Fprintln(j.out, "FAIL  "+f.name()+how)
 }
 
 // counted drops repeated lines and says how often they came.
@@ -141,10 +154,13 @@ func (s *Summary) Close(w io.Writer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.failures {
-		fmt.Fprintln(w, "FAILED:", f.name)
+		fmt.Fprintln(w, "FAILED:", f.name())
 		for _, line := range f.output {
 			fmt.Fprintln(w, "      "+line)
 		}
+	}
+	for _, name := range s.late {
+		fmt.Fprintf(w, "late: %s ran out of time, and was run again alone\n", name)
 	}
 	if s.skipped > 0 {
 		fmt.Fprintf(w, "%d skipped\n", s.skipped)
