@@ -14,21 +14,16 @@ type call struct {
 	started bool   // a stream's first byte is out: an error can't be sent any more
 
 	bodyTime time.Duration // for a JSON body
+	object   []byte        // the JSON body
 }
 
-// body decodes the request's JSON object.
-func body[T any](c *call, decode func([]byte) (T, error)) (T, error) {
-	raw, err := c.readBody()
-	if err != nil {
-		var none T
-		return none, err
-	}
-	return decode(raw)
-}
+// hasObject tells whether the body is a JSON object: Activate comes without one,
+// and ApplyDiff's is a tar.
+func (c *call) hasObject() bool { return c.method != methodActivate && c.method != methodApplyDiff }
 
 // layerBody decodes the arguments of a call about one layer.
 func (c *call) layerBody() (layerBody, error) {
-	b, err := body(c, decodeLayer)
+	b, err := decodeLayer(c.object)
 	c.layer = b.ID
 	return b, err
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // maxBody bounds a JSON body. dockerd's largest is Init with all its options,
-// a few KiB.
-const maxBody = 1 << 20
+// a few KiB, and with ranges of user IDs, of which the kernel takes 340.
+const maxBody = 256 << 10
 
 // errNoBody: dockerd sends the body with its first try only. When a plugin
 // ends in the middle of a call, the retries of that call come without one.
@@ -58,10 +58,7 @@ func decode(body []byte, v any) error {
 	return nil
 }
 
-func decodeEmpty(body []byte) (struct{}, error) {
-	var none struct{}
-	return none, decode(body, &none)
-}
+func decodeEmpty(body []byte) error { return decode(body, &struct{}{}) }
 
 func decodeLayer(body []byte) (layerBody, error) {
 	var b layerBody

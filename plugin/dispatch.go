@@ -10,6 +10,8 @@ import (
 
 	"github.com/docker/go-plugins-helpers/sdk"
 	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/crowd"
 )
 
 // ServeHTTP answers one call of dockerd.
@@ -46,13 +48,21 @@ func (s *Server) serve(c *call, handle handler) {
 
 // run does the call within the limit of calls in flight, and turns a panic
 // into an error.
+//
+// A body is read before: as long as it takes to come, it holds up nobody else.
 func (s *Server) run(c *call, handle handler) (reply any, err error) {
+	if c.hasObject() {
+		if c.object, err = c.readBody(); err != nil {
+			return nil, err
+		}
+	}
 	select {
 	case s.inFlight <- struct{}{}:
 		defer func() { <-s.inFlight }()
 	default:
 		return nil, errBusy
 	}
+	defer crowd.AtWork(c.r.Context())()
 	defer func() {
 		if v := recover(); v != nil {
 			reply, err = nil, &panicError{value: v, stack: debug.Stack()}

@@ -6,7 +6,12 @@ import (
 	"path/filepath"
 )
 
-const methodDiff = "Diff"
+// The methods that are not like the others.
+const (
+	methodActivate  = "Activate"
+	methodDiff      = "Diff"
+	methodApplyDiff = "ApplyDiff"
+)
 
 // handler does one call. It returns what to send as JSON, or nil if it has
 // sent a stream of its own.
@@ -19,7 +24,7 @@ type route struct {
 
 // routes maps each path of the protocol to its handler.
 var routes = map[string]route{
-	"/Plugin.Activate":             {"Activate", activate},
+	"/Plugin.Activate":             {methodActivate, activate},
 	"/GraphDriver.Init":            {"Init", initialise},
 	"/GraphDriver.Capabilities":    {"Capabilities", onDriver(getCapabilities)},
 	"/GraphDriver.Create":          {"Create", onLayer(create)},
@@ -33,7 +38,7 @@ var routes = map[string]route{
 	"/GraphDriver.Cleanup":         {"Cleanup", onDriver(cleanup)},
 	"/GraphDriver.Diff":            {methodDiff, diff},
 	"/GraphDriver.Changes":         {"Changes", onLayer(changes)},
-	"/GraphDriver.ApplyDiff":       {"ApplyDiff", applyDiff},
+	"/GraphDriver.ApplyDiff":       {methodApplyDiff, applyDiff},
 	"/GraphDriver.DiffSize":        {"DiffSize", onLayer(diffSize)},
 }
 
@@ -51,7 +56,7 @@ func onLayer(do func(context.Context, Driver, layerBody) (any, error)) handler {
 // onDriver makes a handler for a call without arguments, whose body is {}.
 func onDriver(do func(context.Context, Driver) (any, error)) handler {
 	return func(ctx context.Context, s *Server, c *call) (any, error) {
-		if _, err := body(c, decodeEmpty); err != nil {
+		if err := decodeEmpty(c.object); err != nil {
 			return nil, err
 		}
 		return do(ctx, s.driver)
@@ -65,7 +70,7 @@ func activate(context.Context, *Server, *call) (any, error) {
 }
 
 func initialise(ctx context.Context, s *Server, c *call) (any, error) {
-	req, err := body(c, decodeInit)
+	req, err := decodeInit(c.object)
 	if err != nil {
 		return nil, err
 	}

@@ -11,14 +11,15 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/crowd"
 )
 
 const (
 	// headerTime is how long a client may take to send a request's header.
 	headerTime = 10 * time.Second
 	// bodyTime is how long a client may take to send a JSON body. dockerd sends
-	// it with the header; half of one would keep its place among the calls in
-	// flight for ever.
+	// it with the header.
 	bodyTime = time.Minute
 	// maxHeader bounds a request's header in bytes. dockerd's has some 400.
 	maxHeader = 16 << 10
@@ -82,7 +83,8 @@ func New(d Driver, log *logrus.Entry, opts ...Option) *Server {
 	}
 	// There is no time limit on a call: a diff or an upload may run for
 	// minutes. Nor on an idle connection: when dockerd sends a call just as its
-	// connection is being closed, its retry comes without the body.
+	// connection is being closed, its retry comes without the body. So only what
+	// a crowd pushes out is closed.
 	s.http = &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: headerTime,
@@ -90,6 +92,8 @@ func New(d Driver, log *logrus.Entry, opts ...Option) *Server {
 		ErrorLog:          stdlog.New(httpLog{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	// More than calls, so that there is always one that is not at work.
+	crowd.Limit(s.http, 2*cap(s.inFlight))
 	return s
 }
 

@@ -3,9 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/metrics"
@@ -74,33 +71,4 @@ func metricsMode(m thinpool.Mode) metrics.Mode {
 		return metrics.ModeFailed
 	}
 	return metrics.Mode(m)
-}
-
-// scrapeHeaderTime bounds how long a scraper may take to send its request.
-const scrapeHeaderTime = 10 * time.Second
-
-// serveMetrics answers /metrics, /healthz and /readyz on a TCP address until
-// ctx ends.
-func (d *driver) serveMetrics(ctx context.Context, l net.Listener) error {
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", d.metrics.Handler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { answer(w, source{d}.Healthy(r.Context())) })
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: scrapeHeaderTime}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() }) // nobody is owed a scrape
-	defer stop()
-	err := server.Serve(l)
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
-
-// answer is a probe's: the status says all, the text is for people.
-func answer(w http.ResponseWriter, err error) {
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	_, _ = w.Write([]byte("ok\n")) // whoever hung up needs no answer
 }

@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"github.com/dmthin/dmthin/internal/crowd"
 )
 
 // Limits on what a peer can make the server hold.
 const (
 	maxHeaderBytes = 16 << 10
 	maxBodyBytes   = 4 << 10
+	maxConnections = 256
 
 	readTimeout = 10 * time.Second
 	idleTimeout = time.Minute
@@ -41,7 +44,7 @@ func NewServer(source Source, log logrus.FieldLogger) *Server {
 	s := &Server{source: source, log: log, allowed: requireOwner}
 	s.mux = s.routes()
 	s.http = http.Server{
-		Handler:        s.mux,
+		Handler:        crowd.Handler(s.mux),
 		ReadTimeout:    readTimeout,
 		WriteTimeout:   writeTimeout,
 		IdleTimeout:    idleTimeout,
@@ -49,6 +52,7 @@ func NewServer(source Source, log logrus.FieldLogger) *Server {
 		ConnContext:    withPeer,
 		ErrorLog:       newErrorLog(log),
 	}
+	crowd.Limit(&s.http, maxConnections)
 	return s
 }
 

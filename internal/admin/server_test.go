@@ -184,3 +184,25 @@ func (s *slowSource) Status(ctx context.Context) (Status, error) {
 		return Status{}, ctx.Err()
 	}
 }
+
+func TestConnectionsThatSayNothingShutNobodyOut(t *testing.T) {
+	socket := serve(t, NewServer(&fakeSource{status: fullStatus}, quietLog()))
+	var first net.Conn
+	for range maxConnections + 10 {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if first == nil {
+			first = conn
+		}
+	}
+	if _, err := NewClient(socket).Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = first.SetReadDeadline(time.Now().Add(readTimeout / 2))
+	if _, err := first.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("the first connection: %v, want it closed", err)
+	}
+}
