@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -109,5 +110,16 @@ func TestADiskThatTakesNoRecordsIsKnownUntilItDoes(t *testing.T) {
 	}
 	if err := s.Writable(t.Context()); err != nil {
 		t.Errorf("with space again: %v", err)
+	}
+}
+
+func TestAReadOnlyDiskIsNamedWithWhatToDo(t *testing.T) {
+	dir := smallDisk(t)
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(dir)
+	if !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "mount it for writing") {
+		t.Errorf("Open = %v", err)
 	}
 }

@@ -45,11 +45,11 @@ type Store struct {
 func Open(dir string) (*Store, error) {
 	metadata := filepath.Join(dir, "metadata")
 	if err := os.MkdirAll(metadata, 0o700); err != nil {
-		return nil, fmt.Errorf("create state directory: %w", err)
+		return nil, fmt.Errorf("create state directory: %w", adviseReadOnly(err))
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open state lock: %w", err)
+		return nil, fmt.Errorf("open state lock: %w", adviseReadOnly(err))
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		lock.Close()
@@ -67,6 +67,14 @@ func Open(dir string) (*Store, error) {
 	}
 	s.reserve.fill()
 	return s, nil
+}
+
+// adviseReadOnly says what to do about a disk that takes no writes from the start.
+func adviseReadOnly(err error) error {
+	if errors.Is(err, unix.EROFS) {
+		return fmt.Errorf("%w; check that filesystem, mount it for writing and restart dmthind", err)
+	}
+	return err
 }
 
 // Close waits for the write of a record that is under way, lets none follow, and
