@@ -20,6 +20,7 @@ func TestContainersSurviveDaemons(t *testing.T) {
 	importImages(t, s)
 	t.Run("dockerd is killed", func(t *testing.T) { dockerdIsKilled(t, s) })
 	t.Run("with live-restore containers outlive dockerd", func(t *testing.T) { liveRestore(t, s) })
+	t.Run("dockerd and the driver are killed at once", func(t *testing.T) { bothAreKilled(t, s) })
 	t.Run("removing everything gives the space back", func(t *testing.T) { removeEverything(t, s, empty) })
 	s.stop(t)
 	requireNothingLeft(t, before)
@@ -99,6 +100,26 @@ func liveRestore(t *testing.T, s *stack) {
 	s.proc.kill(t)
 	s.start(t)
 	requireCountsOn(t, s, pid)
+	requireRemovable(t, s)
+}
+
+// bothAreKilled ends dockerd and the driver at once, as out of memory does, and the
+// driver twice more while it takes its work up again.
+func bothAreKilled(t *testing.T, s *stack) {
+	pid := startCounter(t, s)
+	s.proc.kill(t)
+	s.host.proc.kill(t)
+	for _, later := range []time.Duration{0, 500 * time.Millisecond} {
+		s.host.start(t)
+		time.Sleep(later)
+		s.host.proc.kill(t)
+	}
+	s.host.start(t)
+	s.start(t)
+	requireCountsOn(t, s, pid)
+	if got := s.foreground(t, "busybox", "echo runs"); got != "runs" {
+		t.Errorf("a new container says %q", got)
+	}
 	requireRemovable(t, s)
 }
 
