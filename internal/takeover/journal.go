@@ -34,6 +34,9 @@ type journal struct {
 	ConfigFile string  `json:"config_file"`
 	Before     *string `json:"config_before"` // daemon.json's content; nil: there was none
 	After      *string `json:"config_after"`
+
+	// Adoption is what this goes back on; nil for data that were dmthin's.
+	Adoption *journal `json:"adoption,omitempty"`
 }
 
 const (
@@ -46,6 +49,11 @@ func journalDir(root string) string { return filepath.Join(root, "dmthin-takeove
 
 // asideDir holds what was taken out of the way.
 func asideDir(root string) string { return filepath.Join(journalDir(root), "aside") }
+
+// backup is a file's copy of before.
+func (t *Takeover) backup(elements ...string) string {
+	return filepath.Join(append([]string{journalDir(t.root), backupName}, elements...)...)
+}
 
 // readJournal returns nil where there is none.
 func (t *Takeover) readJournal() (*journal, error) {
@@ -95,6 +103,12 @@ func (t *Takeover) begin(j journal, s *survey) error {
 	}
 	if err := syncAll(fresh); err != nil {
 		return err
+	}
+	// One that was never begun on is of no use any more.
+	if exists(dir) {
+		if err := t.end(); err != nil {
+			return err
+		}
 	}
 	return move(fresh, dir)
 }

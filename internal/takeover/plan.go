@@ -44,7 +44,7 @@ func (t *Takeover) PlanAdopt(ctx context.Context, accepted []string) (Plan, erro
 	case j.Done:
 		return Plan{}, fmt.Errorf("%w: %s is adopted since %s; dmthin adopt --commit removes the backups, dmthin adopt --undo takes it back", ErrNothing, t.root, j.Began.Format(time.DateTime))
 	default:
-		return t.resume(*j)
+		return t.goOn(ctx, *j, false, accepted)
 	}
 	if !exists(BuiltIn.state(t.root)) {
 		return Plan{}, fmt.Errorf("%w: %s has no folder %s; it is dmthin's already", ErrNothing, t.root, BuiltIn)
@@ -61,7 +61,7 @@ func (t *Takeover) PlanRelease(ctx context.Context, accepted []string) (Plan, er
 	}
 	switch {
 	case j != nil && j.To == BuiltIn:
-		return t.resume(*j)
+		return t.goOn(ctx, *j, false, accepted)
 	case j != nil && !j.Done:
 		return Plan{}, fmt.Errorf("%w: the way to dmthin; dmthin adopt finishes it, dmthin adopt --undo takes it back", ErrUnfinished)
 	case j == nil && !exists(DMThin.state(t.root)):
@@ -81,8 +81,13 @@ func (t *Takeover) PlanUndo(ctx context.Context, accepted []string) (Plan, error
 	case j == nil:
 		return Plan{}, fmt.Errorf("%w: no adoption of %s waits to be committed; dmthin release hands a pool back at any time", ErrNothing, t.root)
 	case j.To == BuiltIn:
-		return t.resume(*j)
-	case j.Done:
+		return t.goOn(ctx, *j, true, accepted)
+	}
+	now, err := readDocument(j.ConfigFile)
+	if err != nil {
+		return Plan{}, err
+	}
+	if j.Done || t.complete(*j, now) {
 		return t.planBack(ctx, j, true, accepted)
 	}
 	// Nobody has used the half of it: what was checked then still holds.
@@ -105,6 +110,21 @@ func (t *Takeover) Commit() error {
 		return fmt.Errorf("%w: finish it first, with dmthin %s", ErrUnfinished, map[Driver]string{DMThin: "adopt", BuiltIn: "release"}[j.To])
 	}
 	return t.end()
+}
+
+// goOn is for an operation that was cut short. Where its first step never was,
+// docker has had the data since, and all is looked at again.
+func (t *Takeover) goOn(ctx context.Context, j journal, whole bool, accepted []string) (Plan, error) {
+	now, err := readDocument(j.ConfigFile)
+	switch {
+	case err != nil:
+		return Plan{}, err
+	case t.begun(j, now):
+		return t.resume(j)
+	case j.Adoption != nil:
+		return t.planBack(ctx, j.Adoption, whole, accepted)
+	}
+	return t.plan(ctx, j.To.other(), accepted)
 }
 
 func (t *Takeover) resume(j journal) (Plan, error) {

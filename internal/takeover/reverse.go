@@ -23,10 +23,15 @@ func (t *Takeover) reverse(j journal) (journal, error) {
 	back := journal{
 		Version: journalVersion, To: j.To.other(), Began: time.Now().UTC(),
 		Return: j.Aside, Forget: j.Intent, ConfigFile: j.ConfigFile, Before: j.Before, After: j.Before,
+		Adoption: &j,
 	}
 	now, err := readDocument(j.ConfigFile)
 	if err != nil {
 		return back, err
+	}
+	if !t.begun(j, now) {
+		back.Before, back.After = now.textOrNil(), now.textOrNil()
+		return back, nil
 	}
 	if isGuard(now) || same(now.textOrNil(), j.After) || same(now.textOrNil(), j.Before) {
 		return back, nil

@@ -1,13 +1,13 @@
 package takeover
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/dmthin/dmthin/internal/state"
 )
@@ -35,8 +35,16 @@ func guardName(to Driver) string {
 // starting to daemon.json that lets it.
 func (t *Takeover) steps(j journal) ([]step, error) {
 	from, to := j.To.other(), j.To
-	steps := []step{{"keep dockerd from starting, by " + j.ConfigFile, func() error { return t.guard(j) }}}
+	now, err := readDocument(j.ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	var steps []step
 	add := func(name string, do func() error) { steps = append(steps, step{name, do}) }
+	complete := t.complete(j, now)
+	if !complete {
+		add("keep dockerd from starting, by "+j.ConfigFile, func() error { return t.guard(j) })
+	}
 	if j.MakeRoom {
 		add("move the empty folders of "+string(to)+" aside", func() error { return t.makeRoom(from, to) })
 	}
@@ -64,7 +72,10 @@ func (t *Takeover) steps(j journal) ([]step, error) {
 	if j.Forget != nil {
 		add("take back what was written of the last transaction", func() error { return t.forgetIntent(to, *j.Forget) })
 	}
-	return append(steps, step{"write " + j.ConfigFile, func() error { return t.writeConfig(j) }}), nil
+	if !complete {
+		add("write "+j.ConfigFile, func() error { return t.writeConfig(j) })
+	}
+	return steps, nil
 }
 
 // carryOut does all steps and, unless the operation is to be undone some time, ends
@@ -151,18 +162,25 @@ func (t *Takeover) putConfig(j journal, content []byte) error {
 // it. Once the data is in its place there is nothing left to do.
 func (t *Takeover) makeRoom(from, to Driver) error {
 	for _, m := range []struct{ source, target, aside string }{
-		{from.state(t.root), to.state(t.root), "state-of-" + string(to)},
-		{from.images(t.root), to.images(t.root), "images-of-" + string(to)},
+		{from.state(t.root), to.state(t.root), t.asideState(to)},
+		{from.images(t.root), to.images(t.root), t.asideImages(to)},
 	} {
-		aside := filepath.Join(asideDir(t.root), m.aside)
-		if !exists(m.source) || !exists(m.target) || exists(aside) {
+		if !exists(m.source) || !exists(m.target) || exists(m.aside) {
 			continue
 		}
-		if err := move(m.target, aside); err != nil {
+		if err := move(m.target, m.aside); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *Takeover) asideState(d Driver) string {
+	return filepath.Join(asideDir(t.root), "state-of-"+string(d))
+}
+
+func (t *Takeover) asideImages(d Driver) string {
+	return filepath.Join(asideDir(t.root), "images-of-"+string(d))
 }
 
 // moveImages copes with a Docker that never had an image.
@@ -208,10 +226,21 @@ func (t *Takeover) bringBack(d Driver, name string) error {
 
 const intentName = "transaction-metadata"
 
+// writeIntent leaves one be that came after: the driver was at work since.
 func (t *Takeover) writeIntent(d Driver, i state.Intent) error {
 	text, err := json.Marshal(i)
 	if err != nil {
 		return err
+	}
+	before, errBefore := os.ReadFile(t.backup("metadata", intentName))
+	now, errNow := os.ReadFile(t.recordFile(d, intentName))
+	for _, err := range []error{errBefore, errNow} {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("write the last transaction: %w", err)
+		}
+	}
+	if !bytes.Equal(before, now) && !bytes.Equal(text, now) {
+		return nil
 	}
 	return replaceFile(t.recordFile(d, intentName), text, 0o600)
 }
@@ -225,7 +254,7 @@ func (t *Takeover) forgetIntent(d Driver, written state.Intent) error {
 	if err != nil || !ok || now != written {
 		return nil //nolint:nilerr // it is not what was written, and so not ours
 	}
-	before, err := os.ReadFile(filepath.Join(journalDir(t.root), backupName, "metadata", intentName))
+	before, err := os.ReadFile(t.backup("metadata", intentName))
 	if err == nil {
 		return replaceFile(t.recordFile(d, intentName), before, 0o600)
 	}
@@ -261,6 +290,3 @@ func (t *Takeover) forgetInit() error {
 	}
 	return nil
 }
-
-// isGuard tells content that only a guard step wrote.
-func isGuard(d *document) bool { return strings.HasPrefix(d.text("storage-driver"), guardPrefix) }
