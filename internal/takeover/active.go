@@ -15,7 +15,10 @@ import (
 // refuseActive looks for what outlives the daemons: mounts, and devices that
 // containers or a crash left active.
 func (t *Takeover) refuseActive(d Driver) error {
-	dir := d.state(t.root)
+	dir, err := realPath(d.state(t.root))
+	if err != nil {
+		return fmt.Errorf("look for mounts: %w", err)
+	}
 	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(dir))
 	if err != nil {
 		return fmt.Errorf("look for mounts: %w", err)

@@ -60,7 +60,7 @@ func (t *Takeover) examineForms(p *Plan) {
 		return
 	}
 	for _, m := range plugin.Plugin.Settings.Mounts {
-		if m.Name == "data-root" && filepath.Clean(m.Source) != t.root {
+		if source, err := realPath(m.Source); m.Name == "data-root" && (err != nil || source != t.root) {
 			note("the managed plugin looks for its data in " + m.Source + ": docker plugin set " + string(DMThin) + " data-root.source=" + t.root + ", while it is disabled")
 		}
 	}

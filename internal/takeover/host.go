@@ -53,7 +53,7 @@ func open(h Host, f folders) (*Takeover, error) {
 		return nil, err
 	}
 	h.DataRoot = cmp.Or(h.DataRoot, config.text("data-root"), config.text("graph"), defaultRoot)
-	root, err := findRoot(h.DataRoot)
+	root, err := findRoot(h.DataRoot, config.text("userns-remap") != "")
 	if err != nil {
 		return nil, err
 	}
@@ -78,28 +78,48 @@ func (t *Takeover) Close() error {
 	return errors.Join(errs...)
 }
 
-// findRoot looks for the driver's folders: with userns-remap dockerd keeps them
-// in UID.GID below its data-root.
-func findRoot(dataRoot string) (string, error) {
-	dataRoot, err := filepath.Abs(dataRoot)
+// findRoot looks for the driver's folders where dockerd has them: by the
+// data-root's own name, not by a link to it, and with userns-remap in UID.GID
+// below.
+func findRoot(dataRoot string, remap bool) (string, error) {
+	dataRoot, err := realPath(dataRoot)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("find the data-root: %w", err)
 	}
-	if isRoot(dataRoot) {
+	plain := isRoot(dataRoot)
+	if plain && !remap {
 		return dataRoot, nil
 	}
-	remapped, err := filepath.Glob(filepath.Join(dataRoot, "[0-9]*.[0-9]*"))
+	remapped, err := filepath.Glob(filepath.Join(dataRoot, remappedPattern))
 	if err != nil {
 		return "", err
 	}
 	remapped = slices.DeleteFunc(remapped, func(dir string) bool { return !isRoot(dir) })
-	switch len(remapped) {
-	case 0:
-		return "", fmt.Errorf("%w: %s holds no data of Docker's devicemapper driver, nor of dmthin; name the data-root (docker info shows it as Docker Root Dir)", ErrNothing, dataRoot)
-	case 1:
+	switch {
+	case len(remapped) == 1:
 		return remapped[0], nil
+	case len(remapped) > 1:
+		return "", fmt.Errorf("%w: %s holds data of several user namespaces, %s and %s for two; name one of these folders as the data-root", ErrNothing, dataRoot, remapped[0], remapped[1])
+	case plain:
+		return dataRoot, nil
 	}
-	return "", fmt.Errorf("%w: %s holds data of several user namespaces, %s and %s for two; name one of these folders as the data-root", ErrNothing, dataRoot, remapped[0], remapped[1])
+	return "", fmt.Errorf("%w: %s holds no data of Docker's devicemapper driver, nor of dmthin; name the data-root (docker info shows it as Docker Root Dir)", ErrNothing, dataRoot)
+}
+
+// remappedPattern is that of UID.GID.
+const remappedPattern = "[0-9]*.[0-9]*"
+
+// realPath follows links as far as there is something.
+func realPath(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	found, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return found, err
 }
 
 func isRoot(dir string) bool {

@@ -1,6 +1,7 @@
 package takeover
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -22,7 +23,7 @@ func (t *Takeover) examineHost(s *survey) {
 	if now := t.config.text("storage-driver"); now != "" && Driver(now) != s.from && !strings.HasPrefix(now, guardPrefix) {
 		s.note("%s has docker on %s now, not on %s", t.host.ConfigFile, now, s.from)
 	}
-	if t.root != t.host.DataRoot {
+	if remapped, _ := filepath.Match(remappedPattern, filepath.Base(t.root)); remapped { // the pattern is a good one
 		s.note("docker runs with userns-remap: its data is in %s; of dmthin's two forms only the host daemon works with that", t.root)
 	}
 	if s.settings.onLine {
@@ -31,6 +32,7 @@ func (t *Takeover) examineHost(s *survey) {
 	if len(s.settings.after) > 0 && s.settings.onLine {
 		s.note("they come into %s: dockerd doesn't start while it has them in both places", t.host.ConfigFile)
 	}
+	t.examineLink(s)
 	t.examineSpace(s)
 	t.examineTarget(s, to)
 }
@@ -48,6 +50,15 @@ func (t *Takeover) examineSpace(s *survey) {
 	}
 	if fs.Ffree > 0 && int64(fs.Ffree) < files {
 		s.fatal("space", "%s has %d inodes free, backups need %d: remove some files", t.root, fs.Ffree, files)
+	}
+}
+
+// examineLink refuses a driver's folder that is elsewhere: by way of a link
+// dmthind doesn't find its mounts again, and the managed plugin nothing at all.
+func (t *Takeover) examineLink(s *survey) {
+	dir := s.from.state(t.root)
+	if info, err := os.Lstat(dir); err == nil && info.Mode()&os.ModeSymlink != 0 && s.from == BuiltIn {
+		s.fatal(string(s.from), "%s is a link: put the folder itself in its place, or have the whole data-root elsewhere (data-root in %s)", dir, t.host.ConfigFile)
 	}
 }
 
