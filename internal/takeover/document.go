@@ -115,13 +115,13 @@ func (d *document) set(key string, value any) (*document, error) {
 		return nil, err
 	}
 	next := &document{path: d.path, exists: d.exists}
-	i := slices.IndexFunc(d.members, func(m member) bool { return m.key == key })
-	if i < 0 {
-		next.content = d.insert(key, text)
-	} else {
-		m := d.members[i]
-		next.content = bytes.Join([][]byte{d.content[:m.start], text, d.content[m.end:]}, nil)
+	for _, m := range slices.Backward(d.members) { // of equal keys the last counts
+		if m.key == key {
+			next.content = bytes.Join([][]byte{d.content[:m.start], text, d.content[m.end:]}, nil)
+			return next, next.parse()
+		}
 	}
+	next.content = d.insert(key, text)
 	return next, next.parse()
 }
 

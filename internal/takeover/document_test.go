@@ -8,6 +8,7 @@ func TestOneKeyChangesAndTheRestOfTheTextStays(t *testing.T) {
 		{"{}", "k", "{\n  \"k\": \"v\"\n}\n"},
 		{`{"k":1}`, "k", `{"k":"v"}`},
 		{"{\n\t\"a\": {\"k\": 1},\n\t\"k\" : [ 1,\n 2 ] ,\n\t\"b\": \"}\"\n}\n", "k", "{\n\t\"a\": {\"k\": 1},\n\t\"k\" : \"v\" ,\n\t\"b\": \"}\"\n}\n"},
+		{`{"k":1,"k":2}`, "k", `{"k":1,"k":"v"}`},
 		{"{\n    \"a\": \"ü\\\"\"\n}", "k", "{\n    \"a\": \"ü\\\"\",\n    \"k\": \"v\"\n}"},
 	} {
 		d, err := parseDocument("x", &c.before)
