@@ -55,7 +55,15 @@ func (t *Takeover) translate(from Driver) (settings, error) {
 		}
 		s.after = append(s.after, opt)
 	}
+	if off := s.options.DeferredRemoval; from == DMThin && off != nil && !*off && !hasOption(before, "dm.use_deferred_deletion") {
+		s.after = append(s.after, "dm.use_deferred_deletion=false")
+		s.notes = append(s.notes, "storage option dm.use_deferred_deletion=false comes in: Docker's driver doesn't start with dm.use_deferred_removal=false alone")
+	}
 	return s, nil
+}
+
+func hasOption(opts []string, keys ...string) bool {
+	return slices.ContainsFunc(opts, func(opt string) bool { return slices.Contains(keys, optionKey(opt)) })
 }
 
 func optionKey(opt string) string {
@@ -139,9 +147,7 @@ func readSetup(stateDir string) (s setup, ok bool, err error) {
 // nothing says what the pool is: without them both drivers would begin an empty
 // pool on loop devices.
 func (t *Takeover) addSetup(from Driver, s *settings, opts []string) ([]string, error) {
-	if slices.ContainsFunc(opts, func(opt string) bool {
-		return slices.Contains([]string{"dm.directlvm_device", "dm.thinpooldev", "dm.datadev", "dm.metadatadev"}, optionKey(opt))
-	}) {
+	if hasOption(opts, "dm.directlvm_device", "dm.thinpooldev", "dm.datadev", "dm.metadatadev") {
 		return opts, nil
 	}
 	made, ok, err := readSetup(from.state(t.root))

@@ -91,7 +91,7 @@ func (t *Takeover) findThinPool(ctx context.Context, p pool) (pool, error) {
 		return pool{}, err
 	}
 	for _, link := range below {
-		device := filepath.Join(t.dev, filepath.Base(link))
+		device := filepath.Join(t.dev, strings.ReplaceAll(filepath.Base(link), "!", "/")) // sysfs' way to have cciss/c0d0
 		if metadata, err := thinmeta.Open(device); err == nil {
 			p.metadata = device
 			if err := metadata.Close(); err != nil {

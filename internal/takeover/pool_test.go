@@ -46,6 +46,39 @@ func TestPoolsOfLVMsAreFound(t *testing.T) {
 	}
 }
 
+// As cciss disks have.
+func TestAPoolOnADiskWithASlashInItsNameIsFound(t *testing.T) {
+	h := newDockerHost(t)
+	h.onThinPool(t, `{"storage-opts":["dm.thinpooldev=docker-thinpool"]}`)
+	slaves := filepath.Join(h.sys, "block/dm-7/slaves")
+	if err := os.Rename(filepath.Join(slaves, "dm-6"), filepath.Join(slaves, "cciss!c0d0")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(h.dev, "cciss"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(h.dev, "dm-6"), filepath.Join(h.dev, "cciss/c0d0")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.begin(t).PlanAdopt(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// Docker's driver doesn't start with one of them off alone; dmthin takes the
+// other for off too.
+func TestDeferredDeletionGoesOffWithRemovalForDocker(t *testing.T) {
+	const off = "dm.use_deferred_removal=false"
+	h := newDockerHost(t)
+	adopt, _, release := operations(t)
+	h.do(t, adopt)
+	write(t, h.config, `{"storage-driver":"dmthin","experimental":true,"storage-opts":["`+off+`"]}`)
+	p := h.do(t, release)
+	if got := h.settings(t).StorageOpts; !slices.Equal(got, []string{off, "dm.use_deferred_deletion=false"}) {
+		t.Errorf("storage options %q, notes %q", got, p.Notes)
+	}
+}
+
 func TestAThinPoolInUseIsRefused(t *testing.T) {
 	h := newDockerHost(t)
 	h.onThinPool(t, `{"storage-opts":["dm.thinpooldev=docker-thinpool"]}`)
