@@ -33,6 +33,7 @@ func (t *Takeover) examineHost(s *survey) {
 		s.note("they come into %s: dockerd doesn't start while it has them in both places", t.host.ConfigFile)
 	}
 	t.examineLink(s)
+	t.examineSettings(s)
 	t.examineSpace(s)
 	t.examineTarget(s, to)
 }
