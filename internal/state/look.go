@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// View reads the records in a state directory and changes nothing there, not
-// even its lock. That suits a directory that is not dmthin's, or not yet; who
+// View reads the records in a state directory and changes nothing there. That suits a directory that is not dmthin's, or not yet; who
 // looks sees to it that nobody writes meanwhile.
 type View struct{ s Store }
 
@@ -40,19 +39,22 @@ func (v *View) Empty() (bool, error) {
 	return empty, err
 }
 
-// Locked reports whether a daemon runs on the directory.
-func (v *View) Locked() (bool, error) {
+// Lock keeps daemons out of the directory until the file is closed, which is nil
+// where no daemon ever was. ErrLocked: one runs.
+func (v *View) Lock() (*os.File, error) {
 	lock, err := os.Open(filepath.Join(v.s.dir, lockName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
+		return nil, nil
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	defer lock.Close() // and lets go of the lock
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return true, nil
+		err = ErrLocked
 	}
-	return false, err
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	return lock, nil
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,8 +15,8 @@ func TestALookChangesNothing(t *testing.T) {
 	if empty, err := v.Empty(); err != nil || !empty {
 		t.Errorf("what isn't there is empty: %t, %v", empty, err)
 	}
-	if locked, err := v.Locked(); err != nil || locked {
-		t.Errorf("what isn't there is locked: %t, %v", locked, err)
+	if lock, err := v.Lock(); err != nil || lock != nil {
+		t.Errorf("what isn't there has a lock: %v, %v", lock, err)
 	}
 	metadata := filepath.Join(dir, "metadata")
 	if err := os.MkdirAll(metadata, 0o700); err != nil {
@@ -52,21 +53,32 @@ func TestALookChangesNothing(t *testing.T) {
 	}
 }
 
-func TestALookSeesWhetherADaemonRuns(t *testing.T) {
+func TestALookAndADaemonKeepEachOtherOut(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if locked, err := Look(dir).Locked(); err != nil || !locked {
-		t.Errorf("beside a daemon: %t, %v", locked, err)
+	if _, err := Look(dir).Lock(); !errors.Is(err, ErrLocked) {
+		t.Errorf("beside a daemon: %v", err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // looking takes no lock
-		if locked, err := Look(dir).Locked(); err != nil || locked {
-			t.Errorf("after the daemon: %t, %v", locked, err)
-		}
+	lock, err := Look(dir).Lock()
+	if err != nil || lock == nil {
+		t.Fatalf("after the daemon: %v, %v", lock, err)
+	}
+	if _, err := Open(dir); !errors.Is(err, ErrLocked) {
+		t.Errorf("a daemon beside an onlooker's lock: %v", err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -22,12 +22,14 @@ func (t *Takeover) lock() error {
 	if err := t.hold(volumes, "dockerd runs on "+t.root+"; stop it first: systemctl stop docker.socket docker"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	running, err := state.Look(DMThin.state(t.root)).Locked()
-	if err != nil {
-		return fmt.Errorf("look for a dmthind: %w", err)
-	}
-	if running {
+	daemon, err := state.Look(DMThin.state(t.root)).Lock()
+	switch {
+	case errors.Is(err, state.ErrLocked):
 		return fmt.Errorf("%w: dmthind runs on %s; stop it first: systemctl stop dmthin", ErrBusy, DMThin.state(t.root))
+	case err != nil:
+		return fmt.Errorf("look for a dmthind: %w", err)
+	case daemon != nil:
+		t.locks = append(t.locks, daemon)
 	}
 	return nil
 }

@@ -190,6 +190,9 @@ func TestTheDaemonsAreKeptOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.begin(t)
+	if _, err := state.Open(filepath.Join(h.root, "dmthin")); !errors.Is(err, state.ErrLocked) {
+		t.Errorf("a dmthind that starts meanwhile: %v", err)
+	}
 }
 
 func TestActiveDevicesAreRefused(t *testing.T) {
