@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,8 @@ type Diagnosis struct {
 	Action     Action
 	Steps      []string // what Repair does, one line each
 
-	lost thintools.Superblock // what thin_repair must be told
+	lost  thintools.Superblock // what thin_repair must be told
+	saved string               // the copy from which an earlier repair was cut short
 }
 
 // Diagnose looks at the metadata and changes nothing. blockSize, in bytes, is
@@ -41,13 +43,21 @@ func (p *Pool) Diagnose(ctx context.Context, blockSize int64) (d Diagnosis, err 
 	if d.Metadata, err = p.locate(); err != nil {
 		return d, err
 	}
-	if d.Damage, err = thintools.Check(ctx, d.Metadata); err != nil {
+	if isDevice(d.Metadata) {
+		if d.saved, err = p.interrupted(); err != nil {
+			return d, err
+		}
+	}
+	if d.Damage, err = thintools.Check(ctx, d.source()); err != nil {
 		return d, err
 	}
 	if err := p.readSuperblock(&d, blockSize); err != nil {
 		return d, err
 	}
 	switch {
+	case d.saved != "":
+		d.Damage = append([]string{"an earlier repair was cut short; " + d.saved + " is the metadata as it was"}, d.Damage...)
+		d.Action, d.Steps = Rebuild, rebuildDeviceSteps(d, d.saved)
 	case len(d.Damage) > 0:
 		d.Action, d.Steps = Rebuild, p.rebuildSteps(d)
 	case d.NeedsCheck:
@@ -61,12 +71,13 @@ func (p *Pool) Diagnose(ctx context.Context, blockSize int64) (d Diagnosis, err 
 	return d, nil
 }
 
+// source is the metadata to be repaired.
+func (d Diagnosis) source() string { return cmp.Or(d.saved, d.Metadata) }
+
 func (p *Pool) rebuildSteps(d Diagnosis) []string {
 	steps := []string{"copy the metadata into a new folder backup-TIME in " + p.dir}
 	if isDevice(d.Metadata) {
-		return append(steps,
-			"thin_repair -i COPY -o "+d.Metadata+"; if that fails, the copy goes back",
-			"thin_check the result and compare it with the records")
+		return append(steps, rebuildDeviceSteps(d, "COPY")...)
 	}
 	return append(steps,
 		"thin_repair -i "+d.Metadata+" -o "+d.Metadata+".repaired",
@@ -74,9 +85,17 @@ func (p *Pool) rebuildSteps(d Diagnosis) []string {
 		"put the repaired file in the place of the damaged one, which goes to the backup")
 }
 
+func rebuildDeviceSteps(d Diagnosis, saved string) []string {
+	return []string{
+		"thin_repair -i " + saved + " -o " + saved + ".repaired",
+		"thin_check the result and overwrite " + d.Metadata + " with it",
+		"compare it with the records",
+	}
+}
+
 // readSuperblock finds out what a lost superblock said from what else there is.
 func (p *Pool) readSuperblock(d *Diagnosis, blockSize int64) error {
-	metadata, err := thinmeta.Open(d.Metadata)
+	metadata, err := thinmeta.Open(d.source())
 	if err == nil {
 		d.NeedsCheck = metadata.Superblock().NeedsCheck
 		return metadata.Close()
@@ -111,20 +130,17 @@ func (p *Pool) Repair(ctx context.Context, d Diagnosis, now time.Time, report fu
 	if d.Action == Nothing {
 		return done, nil
 	}
-	done.Backup = filepath.Join(p.dir, "backup-"+now.UTC().Format("20060102T150405Z"))
-	report("copying the metadata to " + done.Backup)
-	saved := filepath.Join(done.Backup, "metadata")
-	if err := os.Mkdir(done.Backup, 0o700); err != nil {
-		return done, fmt.Errorf("back up the metadata: %w", err)
+	if d.saved == "" {
+		if d.saved, err = p.backUp(ctx, d, now, report); err != nil {
+			return done, fmt.Errorf("back up the metadata: %w", err)
+		}
 	}
-	if err := copySparse(ctx, d.Metadata, saved); err != nil {
-		return done, fmt.Errorf("back up the metadata: %w", err)
-	}
+	done.Backup = filepath.Dir(d.saved)
 	switch {
 	case d.Action == ClearFlag:
 		err = clearFlag(ctx, d.Metadata, report)
 	case isDevice(d.Metadata):
-		err = p.rebuildDevice(ctx, d, saved, report)
+		err = rebuildDevice(ctx, d, report)
 	default:
 		err = p.rebuildFile(ctx, d, report)
 	}
@@ -134,6 +150,20 @@ func (p *Pool) Repair(ctx context.Context, d Diagnosis, now time.Time, report fu
 	after, err := p.compare(ctx, d.Metadata)
 	done.Findings = after.Findings
 	return done, err
+}
+
+// backUp returns the copy it made.
+func (p *Pool) backUp(ctx context.Context, d Diagnosis, now time.Time, report func(string)) (saved string, err error) {
+	dir := filepath.Join(p.dir, backupPrefix+now.UTC().Format("20060102T150405Z"))
+	report("copying the metadata to " + dir)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	saved = filepath.Join(dir, "metadata")
+	if err := copySparse(ctx, d.Metadata, saved); err != nil {
+		return "", err
+	}
+	return saved, errors.Join(syncDir(dir), syncDir(p.dir))
 }
 
 func clearFlag(ctx context.Context, path string, report func(string)) error {
@@ -168,12 +198,20 @@ func (p *Pool) rebuildFile(ctx context.Context, d Diagnosis, report func(string)
 	return syncDir(filepath.Dir(d.Metadata))
 }
 
-// rebuildDevice has to write to the device itself. saved is a copy of it.
-func (p *Pool) rebuildDevice(ctx context.Context, d Diagnosis, saved string, report func(string)) error {
-	report("rebuilding: thin_repair -i " + saved + " -o " + d.Metadata)
-	if err := rebuild(ctx, d, saved, d.Metadata); err != nil {
-		report("putting the metadata back as it was")
-		return errors.Join(err, copySparse(context.WithoutCancel(ctx), saved, d.Metadata))
+// rebuildDevice overwrites the device only once there is something whole to
+// overwrite it with.
+func rebuildDevice(ctx context.Context, d Diagnosis, report func(string)) (err error) {
+	fresh := d.saved + ".repaired"
+	defer func() { err = errors.Join(err, os.Remove(fresh)) }()
+	if err := makeLike(d.saved, fresh); err != nil {
+		return err
+	}
+	report("rebuilding: thin_repair -i " + d.saved + " -o " + fresh)
+	if err := rebuild(ctx, d, d.saved, fresh); err != nil {
+		return err
+	}
+	if err := overwrite(context.WithoutCancel(ctx), d, fresh, report); err != nil {
+		return fmt.Errorf("put the repaired metadata in place: %w; repair again once the disk works", err)
 	}
 	return nil
 }
