@@ -21,6 +21,8 @@ type call struct {
 // and ApplyDiff's is a tar.
 func (c *call) hasObject() bool { return c.method != methodActivate && c.method != methodApplyDiff }
 
+func (c *call) isStream() bool { return c.method == methodDiff || c.method == methodApplyDiff }
+
 // layerBody decodes the arguments of a call about one layer.
 func (c *call) layerBody() (layerBody, error) {
 	b, err := decodeLayer(c.object)

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -78,6 +79,22 @@ func (d *daemon) requireGoodClient(t *testing.T) {
 	}
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("a good client waited for %s", took)
+	}
+}
+
+// Streams may last for ever: a tar that comes slowly is none the less one.
+func TestStreamsThatStopLeavePlacesForCalls(t *testing.T) {
+	const calls = 8
+	d := serve(t, &fakeDriver{apply: func(_ context.Context, r io.Reader) error {
+		_, err := io.Copy(io.Discard, r)
+		return err
+	}}, WithMaxInFlight(calls))
+	for range 2 * calls {
+		d.annoy(t, "POST /GraphDriver.ApplyDiff?id=a&parent= HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc")
+		d.requireGoodClient(t)
+	}
+	if code, reply := d.post(t, "GraphDriver.ApplyDiff?id=a&parent=", chunked("tar")); code != http.StatusServiceUnavailable {
+		t.Errorf("there was a place for %d streams and one more: %d %s", 2*calls, code, reply)
 	}
 }
 

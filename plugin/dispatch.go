@@ -56,9 +56,13 @@ func (s *Server) run(c *call, handle handler) (reply any, err error) {
 			return nil, err
 		}
 	}
+	places := s.inFlight
+	if c.isStream() {
+		places = s.streams
+	}
 	select {
-	case s.inFlight <- struct{}{}:
-		defer func() { <-s.inFlight }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	default:
 		return nil, errBusy
 	}

@@ -23,8 +23,8 @@ const (
 	bodyTime = time.Minute
 	// maxHeader bounds a request's header in bytes. dockerd's has some 400.
 	maxHeader = 16 << 10
-	// DefaultMaxInFlight bounds the calls in flight. dockerd sends a few dozen
-	// at most.
+	// DefaultMaxInFlight bounds the calls in flight, and half of it the streams
+	// besides. dockerd sends a few dozen at most.
 	DefaultMaxInFlight = 1024
 	// DefaultGrace is how long Serve waits for calls in flight when its context
 	// ends: dockerd kills a plugin 10 s after it has sent SIGTERM.
@@ -38,7 +38,8 @@ type Server struct {
 	observe  Observer
 	grace    time.Duration
 	bodyTime time.Duration
-	inFlight chan struct{} // a token for each call the driver is working on
+	inFlight chan struct{} // a token for each call the driver is working on, but for streams
+	streams  chan struct{} // a token for each stream, which lasts as long as its client likes
 	http     *http.Server
 	cancel   context.CancelFunc // ends the contexts of all calls
 }
@@ -92,6 +93,7 @@ func New(d Driver, log *logrus.Entry, opts ...Option) *Server {
 		ErrorLog:          stdlog.New(httpLog{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	s.streams = make(chan struct{}, (cap(s.inFlight)+1)/2)
 	// More than calls, so that there is always one that is not at work.
 	crowd.Limit(s.http, 2*cap(s.inFlight))
 	return s
@@ -124,7 +126,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	defer s.cancel()
 	if err := s.http.Shutdown(ctx); err != nil {
-		left := len(s.inFlight)
+		left := len(s.inFlight) + len(s.streams)
 		_ = s.http.Close()
 		return fmt.Errorf("shut down with %d calls in flight: %w", left, err)
 	}
