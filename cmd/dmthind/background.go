@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -42,13 +43,20 @@ func (i *instance) startBackground() *background {
 	return b
 }
 
-// stop waits for what is under way. Nil is a background that never started.
-func (b *background) stop() error {
+// stop waits for what is under way, until ctx ends. Nil is a background that
+// never started.
+func (b *background) stop(ctx context.Context) error {
 	if b == nil {
 		return nil
 	}
 	b.cancel()
-	b.running.Wait()
+	ended := make(chan struct{})
+	go func() { b.running.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the watch over the pool to end: %w", ctx.Err())
+	}
 	if b.events == nil {
 		return nil
 	}

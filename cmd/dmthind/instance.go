@@ -147,16 +147,25 @@ func idMap(ranges []plugin.IDMap) []user.IDMap {
 // shutdown ends the instance and everything it made: mounts, devices, pool,
 // loops.
 func (i *instance) shutdown(ctx context.Context) error {
-	return errors.Join(i.background.stop(), i.layers.Shutdown(ctx), i.closeBelow(ctx))
+	return errors.Join(i.background.stop(ctx), i.layers.Shutdown(ctx), i.closeBelow(ctx))
 }
 
-// detach ends the instance but leaves what containers are using; the next
-// instance adopts it.
+// layersGrace bounds how long work on layers may hold up each step of an
+// instance's end. It ends at once, but for a disk that hangs.
+const layersGrace = 5 * time.Second
+
+// detach ends the instance but leaves what containers are using, and work that
+// doesn't end; the next instance adopts it.
 func (i *instance) detach(ctx context.Context) error {
-	if !i.layers.InUse() {
+	bounded, cancel := context.WithTimeout(ctx, layersGrace)
+	used := i.layers.InUse(bounded)
+	cancel()
+	if !used {
 		return i.shutdown(ctx)
 	}
-	return errors.Join(i.background.stop(), i.layers.Close(ctx), i.storage.Close(), i.records.Close())
+	bounded, cancel = context.WithTimeout(ctx, layersGrace)
+	defer cancel()
+	return errors.Join(i.background.stop(bounded), i.layers.Close(bounded), i.storage.Close(), i.records.Close())
 }
 
 // closePool leaves a pool that is still in use as it is.

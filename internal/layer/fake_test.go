@@ -387,6 +387,10 @@ func (d *daemon) kill() {
 	d.records.Close()
 }
 
+func (r *reclaimer) stop() { r.halt(context.Background()) }
+
+func (i *idler) stop() { i.halt(context.Background()) }
+
 // settled waits until no blocks are left to give back.
 func (d *daemon) settled(t *testing.T) {
 	t.Helper()

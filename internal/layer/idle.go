@@ -50,12 +50,14 @@ func startIdler(s *Store) *idler {
 	return i
 }
 
-// stop ends the work and waits for it; what is idle stays so.
-func (i *idler) stop() {
-	if i != nil {
-		i.cancel()
-		<-i.done
+// halt ends the work and reports whether it ended before ctx did; what is idle
+// stays so.
+func (i *idler) halt(ctx context.Context) bool {
+	if i == nil {
+		return true
 	}
+	i.cancel()
+	return ended(ctx, i.done)
 }
 
 // add queues a layer unless too many are idle. Its lock is held.
@@ -203,7 +205,8 @@ func (s *Store) endAllIdle(ctx context.Context) error {
 	for _, l := range s.all() {
 		unlock, err := s.locks.lock(ctx, l.id)
 		if err != nil {
-			return err
+			s.log.WithError(err).WithField("layer", l.name()).Warn("work on a layer doesn't end; it is left to the next start as it is")
+			continue
 		}
 		errs = append(errs, s.endIdle(ctx, l))
 		unlock()

@@ -165,7 +165,7 @@ func TestAnIdleLayerCountsAsUnused(t *testing.T) {
 	must(t, err)
 	sum, err := d.Summary(t.Context())
 	must(t, err)
-	if info.Mounted || sum.Mounted != 0 || d.InUse() || d.Busy(t.Context(), "a") {
+	if info.Mounted || sum.Mounted != 0 || d.InUse(t.Context()) || d.Busy(t.Context(), "a") {
 		t.Errorf("info %+v, summary %+v", info, sum)
 	}
 	must(t, d.Trim(t.Context(), nil, func(done Trimmed) { t.Errorf("trimmed %+v", done) }))

@@ -58,10 +58,26 @@ func (r *reclaimer) wake() {
 	}
 }
 
-// stop ends the work and waits for it. Stopping twice is fine.
-func (r *reclaimer) stop() {
+// halt ends the work and reports whether it ended before ctx did. Halting twice
+// is fine.
+func (r *reclaimer) halt(ctx context.Context) bool {
 	r.cancel()
-	<-r.done
+	return ended(ctx, r.done)
+}
+
+// ended waits for done.
+func ended(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	default:
+	}
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (r *reclaimer) run(ctx context.Context) {

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -71,6 +72,55 @@ func TestNobodyWaitsForAnotherLayersWork(t *testing.T) {
 				let()
 			})
 			workOnOthers(t, d)
+			late.Stop()
+			let()
+			<-ended
+		})
+	}
+}
+
+// A daemon that is told to stop must not wait for a disk that hangs until it is
+// killed. What is not stuck is closed in order.
+func TestAStopLeavesALayerWhoseWorkNeverEnds(t *testing.T) {
+	for at, call := range map[string]func(context.Context, *daemon){
+		"sync slow":    func(ctx context.Context, d *daemon) { _ = d.Put(ctx, "slow") },
+		"discard":      func(ctx context.Context, d *daemon) { _ = d.Remove(ctx, "slow") },
+		"unmount idle": func(ctx context.Context, d *daemon) { first, _ := d.idler.next(); d.idler.end(ctx, first) },
+	} {
+		t.Run(at, func(t *testing.T) {
+			w := newWorld(t)
+			d := w.startKeeping(t, time.Hour)
+			var log bytes.Buffer
+			d.log.Logger.SetOutput(&log)
+			for _, id := range []string{"idle", "slow", "other", "used"} {
+				create(t, d, id, "")
+				get(t, d, id)
+			}
+			put(t, d, "idle")
+			put(t, d, "other")
+			arrived, let := w.stuck(t, at)
+			ended := make(chan struct{})
+			go func() { defer close(ended); call(context.Background(), d) }()
+			<-arrived
+			late := time.AfterFunc(10*time.Second, func() {
+				t.Error("a stop waits without a bound")
+				let()
+			})
+			soon := func() context.Context {
+				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				t.Cleanup(cancel)
+				return ctx
+			}
+			if !d.InUse(soon()) {
+				t.Error("nobody is said to be at work")
+			}
+			must(t, d.Close(soon()))
+			if w.mountedAt(d.mountPoint(&layer{id: "other"})) {
+				t.Error("a layer that nobody uses or works on stays mounted")
+			}
+			if text := log.String(); !strings.Contains(text, "layer=slow") && !strings.Contains(text, "layer=idle") && !strings.Contains(text, "removed layers") {
+				t.Errorf("the log doesn't say what is stuck: %s", text)
+			}
 			late.Stop()
 			let()
 			<-ended

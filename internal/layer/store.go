@@ -157,15 +157,21 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 
 // Close stops background work, saves what is only in memory and unmounts what
 // is idle. Containers may go on using their layers, and the next Open adopts
-// them. Calls that are still under way can do no more to any layer.
+// them. Calls that are still under way can do no more to any layer. Work on a
+// layer that doesn't end before ctx does, as on a disk that hangs, is logged and
+// left to the next Open.
 func (s *Store) Close(ctx context.Context) error {
 	defer s.locks.close()
 	return s.close(ctx)
 }
 
 func (s *Store) close(ctx context.Context) error {
-	s.reclaimer.stop()
-	s.idler.stop()
+	if !s.reclaimer.halt(ctx) {
+		s.log.Warn("the space of removed layers is still being given back; the next start goes on with it")
+	}
+	if !s.idler.halt(ctx) {
+		s.log.Warn("a layer that nobody uses is still being unmounted; the next start looks after it")
+	}
 	return errors.Join(s.saveDeviceSet(), s.endMounts(ctx), s.endAllIdle(ctx))
 }
 
@@ -193,11 +199,12 @@ func (s *Store) shutdown(ctx context.Context, l *layer) error {
 	return s.release(ctx, l)
 }
 
-// InUse reports whether anybody has a layer mounted. It may be asked of a store
-// that is closed.
-func (s *Store) InUse() bool {
+// InUse reports whether anybody has a layer mounted, or is at work on one and
+// still is when ctx ends. It may be asked of a store that is closed.
+func (s *Store) InUse(ctx context.Context) bool {
 	for _, l := range s.all() {
-		if err := s.locks.acquire(context.Background(), l.id); err != nil {
+		if err := s.locks.acquire(ctx, l.id); err != nil {
+			s.log.WithField("layer", l.name()).Warn("work on a layer doesn't end; it counts as in use")
 			return true
 		}
 		used := l.inUse()

@@ -384,11 +384,11 @@ func TestShutdownLeavesNothingMountedOrActive(t *testing.T) {
 		get(t, d, id)
 		get(t, d, id)
 	}
-	if !d.InUse() {
+	if !d.InUse(t.Context()) {
 		t.Error("mounted layers are not in use")
 	}
 	must(t, d.Shutdown(context.Background()))
-	if len(w.mounts) != 0 || len(w.active) != 0 || d.InUse() {
+	if len(w.mounts) != 0 || len(w.active) != 0 || d.InUse(t.Context()) {
 		t.Errorf("mounts %v, active %v", w.mounts, w.active)
 	}
 	set, _, err := d.records.DeviceSet()
