@@ -38,6 +38,8 @@ func newApp(out, errOut io.Writer, getenv func(string) string) *app {
 
 // run returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
+	out := &output{w: a.out}
+	a.out = out
 	root := newRootCommand(a)
 	if len(args) > 0 && strings.HasPrefix(args[0], cobra.ShellCompRequestCmd) {
 		unquoteUsages(root)
@@ -46,7 +48,10 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err != nil && !a.started {
+	if err == nil {
+		err = out.err
+	}
+	if err != nil && !a.started && out.err == nil {
 		if cmd.Name() == "help" {
 			cmd = root
 		}

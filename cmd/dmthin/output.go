@@ -13,6 +13,20 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// output remembers that a write failed: cobra doesn't ask when it writes help.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.w.Write(p)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 type outputFormat string
 
 const (

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/admin"
 )
@@ -29,6 +31,24 @@ func requireGolden(t *testing.T, name, got string) {
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("-%s +got:\n%s", file, diff)
+	}
+}
+
+// full is a device without room, as /dev/full.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, unix.ENOSPC }
+
+func TestOutputThatIsNotWrittenIsAnError(t *testing.T) {
+	state := readyDaemon().start(t)
+	for _, args := range [][]string{
+		{"--help"}, {"help", "pool"}, {"--version"}, {"pool"}, {"status", "--state", state}, {"ls", "--format", "json", "--state", state},
+		{"completion", "bash"},
+	} {
+		var errOut bytes.Buffer
+		if code := newApp(full{}, &errOut, os.Getenv).run(t.Context(), args); code != exitFailure || !strings.Contains(errOut.String(), "no space left on device") {
+			t.Errorf("%q: exit %d, %q", args, code, errOut.String())
+		}
 	}
 }
 
