@@ -134,7 +134,12 @@ func (a *app) takeOver(cmd *cobra.Command, o takeoverFlags, operation string, pl
 	if err := confirm(cmd, "Go on?", o.yes); err != nil {
 		return err
 	}
-	if err := t.Apply(p, a.step); err != nil {
+	stop := context.AfterFunc(cmd.Context(), func() {
+		a.step("it goes on to its end, in some seconds; another Ctrl-C ends it at once, and the same command finishes it later")
+	})
+	err = t.Apply(p, a.step)
+	stop()
+	if err != nil {
 		return err
 	}
 	r.Done = true

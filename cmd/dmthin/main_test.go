@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -17,7 +18,15 @@ import (
 	"github.com/dmthin/dmthin/internal/admin"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asTool) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// asTool, set, has the test program be dmthin itself.
+const asTool = "DMTHIN_TEST_AS_TOOL"
 
 // result is what a user sees of one invocation.
 type result struct {
