@@ -26,6 +26,7 @@ type app struct {
 	format        outputFormat
 	pools         poolMaker // nil for LVM's
 	mounter       mounter
+	daemons       []string // patterns of the sockets on which dmthind waits for dockerd
 
 	// started is set when arguments and flags are accepted. What fails before
 	// is the caller's mistake, whichever part of cobra found it.
@@ -33,7 +34,7 @@ type app struct {
 }
 
 func newApp(out, errOut io.Writer, getenv func(string) string) *app {
-	return &app{out: out, errOut: errOut, getenv: getenv, uid: os.Geteuid(), format: formatTable, mounter: kernel{}}
+	return &app{out: out, errOut: errOut, getenv: getenv, uid: os.Geteuid(), format: formatTable, mounter: kernel{}, daemons: daemonSockets}
 }
 
 // run returns the exit code.

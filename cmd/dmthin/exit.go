@@ -107,6 +107,10 @@ func (a *app) report(ctx context.Context, err error) int {
 // the commonest mistake.
 func (a *app) oneLine(err error) string {
 	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	var unreachable *admin.UnreachableError
+	if errors.As(err, &unreachable) {
+		text = strings.Replace(text, unreachable.Error(), a.whyUnreachable(unreachable), 1)
+	}
 	if errors.Is(err, fs.ErrPermission) && a.uid != 0 && !strings.Contains(text, "as root") {
 		text += "; run this as root"
 	}

@@ -44,7 +44,7 @@ func dmthinEnv(t *testing.T, env map[string]string, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	a := newApp(&out, &errOut, func(key string) string { return env[key] })
-	a.pools = &fakePools{}
+	a.pools, a.daemons = &fakePools{}, nil
 	code := a.run(t.Context(), args)
 	return result{code, out.String(), errOut.String()}
 }
