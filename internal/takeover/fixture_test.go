@@ -48,7 +48,7 @@ func newDockerHost(t *testing.T) *dockerHost {
 func newDockerHostIn(t *testing.T, top string) *dockerHost {
 	t.Helper()
 	h := &dockerHost{
-		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), folders: folders{filepath.Join(top, "sys"), filepath.Join(top, "dev"), filepath.Join(top, "run")},
+		root: filepath.Join(top, "docker"), config: filepath.Join(top, "daemon.json"), folders: folders{filepath.Join(top, "sys"), filepath.Join(top, "dev"), filepath.Join(top, "run"), top},
 		records: map[string]state.Record{}, tid: 7, fs: "ext4",
 	}
 	write(t, filepath.Join(h.run, "docker/plugins/dmthin.sock"), "") // the host daemon's

@@ -42,9 +42,9 @@ type Takeover struct {
 func Open(h Host) (*Takeover, error) { return open(h, kernelFolders) }
 
 // folders are those that the kernel and the daemons tell of themselves in.
-type folders struct{ sys, dev, run string }
+type folders struct{ sys, dev, run, top string }
 
-var kernelFolders = folders{"/sys", "/dev", "/run"}
+var kernelFolders = folders{"/sys", "/dev", "/run", "/"}
 
 func open(h Host, f folders) (*Takeover, error) {
 	h.ConfigFile = cmp.Or(h.ConfigFile, DefaultConfigFile)

@@ -32,6 +32,9 @@ func (t *Takeover) examineHost(s *survey) {
 	if len(s.settings.after) > 0 && s.settings.onLine {
 		s.note("they come into %s: dockerd doesn't start while it has them in both places", t.host.ConfigFile)
 	}
+	if s.from == BuiltIn {
+		t.examineCommandLine(s)
+	}
 	t.examineLink(s)
 	t.examineSettings(s)
 	t.examineSpace(s)
