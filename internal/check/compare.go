@@ -33,6 +33,7 @@ const (
 	WrongSize       Kind = "wrong_size"       // the sizes in a record contradict each other or the pool
 	UnfinishedLayer Kind = "unfinished_layer" // its making or unpacking was cut short
 	WaitingDeletion Kind = "waiting_deletion" // a removed layer's blocks are not back
+	OlderContent    Kind = "older_content"    // a repair took a layer back to an older state
 	NeedsCheck      Kind = "needs_check"
 	Metadata        Kind = "metadata"   // thin_check's word
 	Filesystem      Kind = "filesystem" // fsck's word

@@ -121,7 +121,7 @@ func (p *Pool) readSuperblock(d *Diagnosis, blockSize int64) error {
 // Repaired is what a Repair did.
 type Repaired struct {
 	Backup   string          // folder with the metadata as it was
-	Findings []check.Finding // between records and the metadata as it is now
+	Findings []check.Finding // between the metadata as it is now, the records, and the backup
 }
 
 // Repair does what a Diagnosis says. Whatever happens, the metadata as it was is
@@ -149,6 +149,12 @@ func (p *Pool) Repair(ctx context.Context, d Diagnosis, now time.Time, report fu
 	}
 	after, err := p.compare(ctx, d.Metadata)
 	done.Findings = after.Findings
+	if err != nil || d.Action != Rebuild {
+		return done, err
+	}
+	older, err := p.older(ctx, d)
+	done.Findings = append(done.Findings, older...)
+	check.Sort(done.Findings)
 	return done, err
 }
 

@@ -29,30 +29,35 @@ func counted(p pool) map[uint32]Use {
 	return uses
 }
 
-// Chains of snapshots that go their own ways, as layers do; small nodes give
-// high trees, of which the snapshots share parts of every size.
+// drawnPool has chains of snapshots that go their own ways, as layers do.
+func drawnPool(t *rapid.T) pool {
+	fresh := uint64(0)
+	allocate := func() uint64 { fresh++; return fresh }
+	p := pool{}
+	for id := range rapid.IntRange(1, 6).Draw(t, "devices") {
+		mappings := map[uint64]uint64{}
+		if id > 0 {
+			origin := rapid.IntRange(0, id-1).Draw(t, "origin")
+			maps.Copy(mappings, p[uint32(origin)])
+		}
+		for range rapid.IntRange(0, 30).Draw(t, "writes") {
+			at := rapid.Uint64Range(0, 100).Draw(t, "at")
+			if rapid.IntRange(0, 3).Draw(t, "discard") == 0 {
+				delete(mappings, at)
+			} else {
+				mappings[at] = allocate()
+			}
+		}
+		p[uint32(id)] = mappings
+	}
+	return p
+}
+
+// Small nodes give high trees, of which the snapshots share parts of every size.
 func TestUseIsWhatNoOtherDeviceRefersTo(t *testing.T) {
 	dir := t.TempDir()
 	rapid.Check(t, func(t *rapid.T) {
-		fresh := uint64(0)
-		allocate := func() uint64 { fresh++; return fresh }
-		p := pool{}
-		for id := range rapid.IntRange(1, 6).Draw(t, "devices") {
-			mappings := map[uint64]uint64{}
-			if id > 0 {
-				origin := rapid.IntRange(0, id-1).Draw(t, "origin")
-				maps.Copy(mappings, p[uint32(origin)])
-			}
-			for range rapid.IntRange(0, 30).Draw(t, "writes") {
-				at := rapid.Uint64Range(0, 100).Draw(t, "at")
-				if rapid.IntRange(0, 3).Draw(t, "discard") == 0 {
-					delete(mappings, at)
-				} else {
-					mappings[at] = allocate()
-				}
-			}
-			p[uint32(id)] = mappings
-		}
+		p := drawnPool(t)
 		width := rapid.SampledFrom([]uint64{2, 3, 16}).Draw(t, "width")
 		r, done := openBytes(t, dir, p.metadata(width).bytes())
 		defer done()
