@@ -20,7 +20,7 @@ var daemonSockets = []string{"/run/docker/plugins/dmthin.sock", "/run/docker/plu
 // whyUnreachable tells a daemon that docker doesn't use yet from one that isn't
 // there.
 func (a *app) whyUnreachable(e *admin.UnreachableError) string {
-	if !errors.Is(e.Err, unix.ENOENT) && !errors.Is(e.Err, unix.ECONNREFUSED) {
+	if e.OnReadOnly() || !errors.Is(e.Err, unix.ENOENT) && !errors.Is(e.Err, unix.ECONNREFUSED) {
 		return e.Error()
 	}
 	socket := a.findDaemon()

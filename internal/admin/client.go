@@ -97,7 +97,7 @@ func (e *UnreachableError) Error() string {
 	switch {
 	case errors.Is(e.Err, unix.EACCES):
 		return msg + "; run this as root"
-	case onReadOnly(e.Path):
+	case e.OnReadOnly():
 		return msg + "; the filesystem there is read-only, so dmthind can't start: check it and mount it for writing"
 	case errors.Is(e.Err, unix.ECONNREFUSED), errors.Is(e.Err, unix.ENOENT):
 		return msg + "; is it running, and Docker on it? (systemctl status dmthin, or docker plugin ls; another data-root: --state DIR)"
@@ -107,10 +107,11 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// onReadOnly tells whether no daemon could have made the socket.
-func onReadOnly(path string) bool {
+// OnReadOnly tells whether no daemon could have made the socket, for a filesystem
+// that is read-only.
+func (e *UnreachableError) OnReadOnly() bool {
 	var s unix.Statfs_t
-	return unix.Statfs(filepath.Dir(path), &s) == nil && s.Flags&unix.ST_RDONLY != 0
+	return unix.Statfs(filepath.Dir(e.Path), &s) == nil && s.Flags&unix.ST_RDONLY != 0
 }
 
 func call[T any](ctx context.Context, c *Client, method, path string, body any) (T, error) {
