@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -166,6 +167,24 @@ func repaired(t *testing.T, p *Pool, want Action) Repaired {
 		t.Errorf("steps %q", steps)
 	}
 	return done
+}
+
+func TestABackupThatFailsTakesNoSpace(t *testing.T) {
+	h := newHost(t)
+	h.needsCheck(t)
+	before := h.listing(t)
+	p := h.open(t)
+	d, err := p.Diagnose(t.Context(), 64<<10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := p.Repair(ctx, d, time.Now(), func(string) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("Repair = %v", err)
+	}
+	if diff := cmp.Diff(before, h.listing(t)); diff != "" {
+		t.Errorf("left behind:\n%s", diff)
+	}
 }
 
 func TestALostSuperblockIsRebuiltFromRecordsAndDataFile(t *testing.T) {

@@ -158,7 +158,8 @@ func (p *Pool) Repair(ctx context.Context, d Diagnosis, now time.Time, report fu
 	return done, err
 }
 
-// backUp returns the copy it made.
+// backUp returns the copy it made. Half of one is of no use, and takes the space that
+// the records need.
 func (p *Pool) backUp(ctx context.Context, d Diagnosis, now time.Time, report func(string)) (saved string, err error) {
 	dir := filepath.Join(p.dir, backupPrefix+now.UTC().Format("20060102T150405Z"))
 	report("copying the metadata to " + dir)
@@ -167,7 +168,7 @@ func (p *Pool) backUp(ctx context.Context, d Diagnosis, now time.Time, report fu
 	}
 	saved = filepath.Join(dir, "metadata")
 	if err := copySparse(ctx, d.Metadata, saved); err != nil {
-		return "", err
+		return "", errors.Join(err, os.RemoveAll(dir))
 	}
 	return saved, errors.Join(syncDir(dir), syncDir(p.dir))
 }
