@@ -21,6 +21,9 @@ type settings struct {
 	onLine  bool           // they are on dockerd's command line, which is not ours to change
 }
 
+// poolOptions say where the pool is.
+var poolOptions = []string{"dm.directlvm_device", "dm.thinpooldev", "dm.datadev", "dm.metadatadev"}
+
 // dmthinOnly are options that Docker's driver doesn't know.
 var dmthinOnly = []string{"dm.error_if_no_space"}
 
@@ -37,7 +40,7 @@ func (t *Takeover) translate(from Driver) (settings, error) {
 	for {
 		s.options, err = config.Parse(before)
 		unfit, ok := unfitOption(err, before)
-		if !ok {
+		if !ok || slices.Contains(poolOptions, unfit) { // without it another pool would be taken for the one
 			break
 		}
 		before = slices.DeleteFunc(before, func(opt string) bool { return optionKey(opt) == unfit })
@@ -147,7 +150,7 @@ func readSetup(stateDir string) (s setup, ok bool, err error) {
 // nothing says what the pool is: without them both drivers would begin an empty
 // pool on loop devices.
 func (t *Takeover) addSetup(from Driver, s *settings, opts []string) ([]string, error) {
-	if hasOption(opts, "dm.directlvm_device", "dm.thinpooldev", "dm.datadev", "dm.metadatadev") {
+	if hasOption(opts, poolOptions...) {
 		return opts, nil
 	}
 	made, ok, err := readSetup(from.state(t.root))

@@ -153,6 +153,18 @@ func TestOptionsOnDockerdsCommandLineComeIntoItsSettings(t *testing.T) {
 	}
 }
 
+// Without the option the loop files of an earlier time would be taken.
+func TestAnOptionThatNamesAPoolInAWayNotKnownIsNotDropped(t *testing.T) {
+	for _, opt := range []string{"dm.thinpooldev=/dev/mapper/docker:pool", "dm.datadev=sdb", "dm.directlvm_device="} {
+		h := newDockerHost(t)
+		write(t, h.config, `{"storage-opts":["`+opt+`"]}`)
+		_, err := h.begin(t).PlanAdopt(t.Context(), nil)
+		if key, _, _ := strings.Cut(opt, "="); err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s: %v", opt, err)
+		}
+	}
+}
+
 func TestOptionsThatDoNotApplyGoAndAreListed(t *testing.T) {
 	for _, c := range []struct{ opt, after, note string }{
 		{"dm.basesize=2G", "dm.basesize=2G", ""},
