@@ -14,6 +14,7 @@ import (
 
 // Releases of Docker that matter.
 const (
+	firstTested = 20 // with dmthin
 	lastBuiltIn = 24 // has the built-in driver
 	needsSwitch = 27 // wants a variable in dockerd's environment
 	lastPlugins = 27 // takes storage drivers from outside
@@ -59,6 +60,8 @@ func (t *Takeover) examineDocker(ctx context.Context, p *Plan) error {
 		p.Notes = append(p.Notes, fmt.Sprintf("no dockerd in PATH: see to it that the one that starts is of release 20.10 to %d", map[Driver]int{DMThin: lastPlugins, BuiltIn: lastBuiltIn}[to]))
 	case to == DMThin && major > lastPlugins:
 		return fmt.Errorf("%w: Docker %d and later take no storage drivers from outside (this is %s): install Docker %d, then run this again; nothing was changed", ErrTooNew, lastPlugins+1, full, lastPlugins)
+	case to == DMThin && major < firstTested:
+		p.Notes = append(p.Notes, fmt.Sprintf("dmthin is for Docker 20.10 and later: upgrade Docker %s, with its own driver, and come back", full))
 	case to == DMThin && major >= needsSwitch:
 		p.Notes = append(p.Notes, "Docker 27 wants "+switchVariable+"=1 in dockerd's environment: systemctl edit docker, [Service], Environment="+switchVariable+"=1")
 	case to == BuiltIn && major > lastBuiltIn:

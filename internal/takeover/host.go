@@ -47,7 +47,11 @@ type folders struct{ sys, dev, run, top string }
 var kernelFolders = folders{"/sys", "/dev", "/run", "/"}
 
 func open(h Host, f folders) (*Takeover, error) {
-	h.ConfigFile = cmp.Or(h.ConfigFile, DefaultConfigFile)
+	var err error
+	// The journal keeps the name, for runs from other folders.
+	if h.ConfigFile, err = filepath.Abs(cmp.Or(h.ConfigFile, DefaultConfigFile)); err != nil {
+		return nil, fmt.Errorf("find daemon.json: %w", err)
+	}
 	config, err := readDocument(h.ConfigFile)
 	if err != nil {
 		return nil, err

@@ -90,3 +90,29 @@ func TestUserNamespacesSayWhichDataDockerUses(t *testing.T) {
 		_ = tk.Close()
 	}
 }
+
+func TestUndoFindsTheSettingsFromAnyFolder(t *testing.T) {
+	adopt, undo, _ := operations(t)
+	h := newDockerHost(t)
+	before := h.files(t)
+	absolute := h.config
+	t.Chdir(filepath.Dir(absolute))
+	h.config = filepath.Base(absolute)
+	h.do(t, adopt)
+	t.Chdir(t.TempDir())
+	h.config = absolute
+	h.do(t, undo)
+	requireSame(t, "files", before, h.files(t))
+}
+
+// dockerd passes over them.
+func TestStrayFilesInDockersFoldersAreNoHindrance(t *testing.T) {
+	adopt, _, _ := operations(t)
+	h := newDockerHost(t)
+	for _, folder := range []string{"containers", "image/devicemapper/layerdb/sha256", "image/devicemapper/layerdb/mounts"} {
+		write(t, filepath.Join(h.root, folder, "backup.tar"), "")
+	}
+	if p := h.do(t, adopt); p.Containers != 1 || len(p.Findings) > 0 {
+		t.Errorf("%d containers, findings %+v", p.Containers, p.Findings)
+	}
+}

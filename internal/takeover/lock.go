@@ -25,7 +25,7 @@ func (t *Takeover) lock() error {
 	daemon, err := state.Look(DMThin.state(t.root)).Lock()
 	switch {
 	case errors.Is(err, state.ErrLocked):
-		return fmt.Errorf("%w: dmthind runs on %s; stop it first: systemctl stop dmthin", ErrBusy, DMThin.state(t.root))
+		return fmt.Errorf("%w: dmthind runs on %s; stop it first: systemctl stop dmthin, or if it is the managed plugin, start and stop docker once", ErrBusy, DMThin.state(t.root))
 	case err != nil:
 		return fmt.Errorf("look for a dmthind: %w", err)
 	case daemon != nil:

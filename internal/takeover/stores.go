@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // stores is what Docker's own files name.
@@ -53,7 +55,7 @@ func (s *stores) readLayers(folder, file, owner string) error {
 	}
 	for _, name := range entries {
 		id, err := os.ReadFile(filepath.Join(folder, name, file))
-		if errors.Is(err, fs.ErrNotExist) {
+		if missing(err) {
 			continue // being made when docker was stopped
 		}
 		if err != nil {
@@ -88,7 +90,7 @@ func readContainers(root string, d Driver) ([]string, error) {
 	var ids []string
 	for _, id := range all {
 		text, err := os.ReadFile(containerFile(root, id))
-		if errors.Is(err, fs.ErrNotExist) {
+		if missing(err) {
 			continue
 		}
 		if err != nil {
@@ -102,6 +104,12 @@ func readContainers(root string, d Driver) ([]string, error) {
 	}
 	slices.Sort(ids)
 	return ids, nil
+}
+
+// missing also holds for a file in the place of the folder: dockerd passes over
+// those.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR)
 }
 
 // names lists a folder that may be missing.

@@ -258,6 +258,7 @@ func TestDockersRelease(t *testing.T) {
 	}{
 		{adopt, "20.10.24+dfsg1, build 297e128", "", nil},
 		{adopt, "26.1.5+dfsg1, build a72d7cd", "", nil},
+		{adopt, "18.09.1, build 4c52b90", "20.10 and later", nil},
 		{adopt, "27.5.1, build 4c9b3b0", "DOCKERD_DEPRECATED_GRAPHDRIVER_PLUGINS=1", nil},
 		{adopt, "28.0.0, build f9ced58", "", ErrTooNew},
 		{release, "24.0.9, build fca702d", "", nil},
