@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
 
 	"github.com/dmthin/dmthin/internal/admin"
@@ -12,12 +14,14 @@ import (
 // known where the state lies.
 type adminServer struct {
 	path   string
+	file   os.FileInfo // of the socket
 	cancel context.CancelFunc
 	done   chan error
 }
 
 // serveAdmin opens the admin socket in the state directory, or where a flag
-// says. A socket that is open there already stays.
+// says. A socket that is open there already stays, unless its folder was moved,
+// as dmthin adopt does with that of a daemon that has nothing in it.
 func (d *driver) serveAdmin(stateDir string) error {
 	path := d.set.adminSocket
 	if path == "" {
@@ -26,7 +30,7 @@ func (d *driver) serveAdmin(stateDir string) error {
 	d.mu.Lock()
 	old := d.admin
 	d.mu.Unlock()
-	if old != nil && old.path == path {
+	if old != nil && old.path == path && old.inPlace() {
 		return nil
 	}
 	if err := old.stop(); err != nil {
@@ -46,11 +50,22 @@ func startAdmin(path string, d *driver) (*adminServer, error) {
 		cancel()
 		return nil, err
 	}
-	a := &adminServer{path: path, cancel: cancel, done: make(chan error, 1)}
+	file, err := os.Lstat(path)
+	if err != nil {
+		cancel()
+		return nil, errors.Join(fmt.Errorf("look at the admin socket: %w", err), listener.Close())
+	}
+	a := &adminServer{path: path, file: file, cancel: cancel, done: make(chan error, 1)}
 	server := admin.NewServer(source{d}, d.log)
 	server.Handle("/metrics", d.metrics.Handler())
 	go func() { a.done <- server.Serve(ctx, listener) }()
 	return a, nil
+}
+
+// inPlace tells whether the path still names the socket.
+func (a *adminServer) inPlace() bool {
+	now, err := os.Lstat(a.path)
+	return err == nil && os.SameFile(a.file, now)
 }
 
 // stop closes the socket. Nil is an admin server that never started.
