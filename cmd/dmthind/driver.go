@@ -25,7 +25,8 @@ type driver struct {
 	started time.Time
 	metrics *metrics.Metrics
 
-	initMu sync.Mutex // one Init, Cleanup or stop at a time; outermost
+	initMu  sync.Mutex // one Init, Cleanup or stop at a time; outermost
+	unsaved bool       // the instance's Init is not on record; protected by initMu
 
 	mu       sync.Mutex // protects the rest; never held while waiting
 	instance *instance
@@ -82,7 +83,10 @@ func (d *driver) Init(ctx context.Context, req plugin.InitRequest) error {
 	defer d.settle()
 	if i := d.current(); i != nil {
 		if i.request.same(req) {
-			return i.layers.Adopt(ctx)
+			if err := i.layers.Adopt(ctx); err != nil || !d.unsaved {
+				return err
+			}
+			return d.remember(req)
 		}
 		if err := d.retire(ctx, (*instance).detach); err != nil {
 			return err
@@ -91,7 +95,13 @@ func (d *driver) Init(ctx context.Context, req plugin.InitRequest) error {
 	if err := d.open(ctx, req); err != nil {
 		return err
 	}
-	return saveInit(d.set.initRecord, req)
+	return d.remember(req)
+}
+
+func (d *driver) remember(req plugin.InitRequest) error {
+	err := saveInit(d.set.initRecord, req)
+	d.unsaved = err != nil
+	return err
 }
 
 func (d *driver) open(ctx context.Context, req plugin.InitRequest) error {

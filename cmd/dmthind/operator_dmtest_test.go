@@ -50,12 +50,16 @@ func (h *operatorHost) init() error {
 		adminSocket: filepath.Join(h.dir, "admin.sock"),
 	}
 	h.d = newDriver(set, quietLog())
-	return h.d.Init(context.Background(), plugin.InitRequest{Home: filepath.Join(h.dir, "home"), Options: []string{
+	return h.d.Init(context.Background(), h.request())
+}
+
+func (h *operatorHost) request() plugin.InitRequest {
+	return plugin.InitRequest{Home: filepath.Join(h.dir, "home"), Options: []string{
 		"dm.loopdatasize=256MB", "dm.loopmetadatasize=16MB", "dm.basesize=64MB", "dm.fs=ext4",
 		// What is deleted stays allocated in the loop file, as with a pool that
 		// Docker's own driver used.
 		"dm.blkdiscard=false",
-	}})
+	}}
 }
 
 func (h *operatorHost) start(t *testing.T) {
