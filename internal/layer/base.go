@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func (s *Store) makeBase(ctx context.Context) error {
 	if err := s.records.WriteDeviceSet(set); err != nil {
 		return err
 	}
-	base.record.Initialized = true
+	base.record.Initialized, base.record.UUID = true, uuid
 	if err := s.records.Put(state.BaseName, base.record); err != nil {
 		return err
 	}
@@ -142,9 +143,10 @@ func (s *Store) checkBaseOn(ctx context.Context, device thinpool.Device) error {
 	if err != nil {
 		return err
 	}
-	if set.BaseUUID != "" && set.BaseUUID != uuid {
+	recorded := cmp.Or(set.BaseUUID, s.base.record.UUID) // the set may have been damaged
+	if recorded != "" && recorded != uuid {
 		return fmt.Errorf("%w: its filesystem's UUID is %s, the records say %s; this is another pool, or the device was formatted anew: bring back the right one",
-			ErrDiverged, uuid, set.BaseUUID)
+			ErrDiverged, uuid, recorded)
 	}
 	s.fs = t
 	if s.opts.Filesystem != "" && s.opts.Filesystem != t {

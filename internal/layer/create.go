@@ -70,7 +70,7 @@ func (s *Store) snapshot(ctx context.Context, id, parent string, size int64) (l 
 		return nil, 0, err
 	}
 	record := origin.record
-	record.Parent, record.Initialized, record.Kept = parent, false, false
+	record.Parent, record.Initialized, record.Kept, record.UUID = parent, false, false, ""
 	wanted = s.wanted(origin, size)
 	if wanted != capacity(origin.record) {
 		record.Stage = state.StagePreparing

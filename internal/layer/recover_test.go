@@ -353,6 +353,22 @@ func TestADamagedDeviceSetIsMadeAnew(t *testing.T) {
 	}
 }
 
+func TestADamagedDeviceSetLetsNoOtherBaseDeviceIn(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	if l, err := d.find("a"); err != nil || l.record.UUID != "" {
+		t.Errorf("the base device's UUID is also a layer's: %v", err)
+	}
+	base := d.base.record
+	base.UUID = "another"
+	must(t, d.records.Put(state.BaseName, base))
+	d.kill()
+	spoil(t, w, "deviceset-metadata")
+	_, err := w.start(w.options())
+	mustFail(t, err, ErrDiverged)
+}
+
 func TestALayerWhoseDeviceIsGoneCanOnlyBeRemoved(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

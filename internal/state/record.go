@@ -39,6 +39,7 @@ type Record struct {
 	Root   string `json:"root,omitempty"`  // folder of the device that is the layer; empty means rootfs
 	Limit  int64  `json:"limit,omitempty"` // bytes enforced by a project quota; 0 for none
 	Kept   bool   `json:"kept,omitempty"`  // an operator made it: no clean-up removes it because Docker doesn't know it
+	UUID   string `json:"uuid,omitempty"`  // base device only: its filesystem's, as in the device set
 }
 
 // RootDir returns the folder of the device that holds the layer.
