@@ -82,6 +82,26 @@ func TestEveryPrivilegeIsExplained(t *testing.T) {
 	}
 }
 
+// The end-to-end test takes away what is in its table, so each must be there.
+func TestEveryPrivilegeIsTakenAwayInATest(t *testing.T) {
+	c, table := readConfig(t), read(t, "test/e2e/privileges_test.go")
+	granted := append([]string{"propagatedMount"}, c.Linux.Capabilities...)
+	for _, m := range c.Mounts {
+		granted = append(granted, m.Name)
+	}
+	if c.IpcHost {
+		granted = append(granted, "ipchost")
+	}
+	if c.Linux.AllowAllDevices {
+		granted = append(granted, "allowAllDevices")
+	}
+	for _, g := range granted {
+		if !strings.Contains(table, "\t{\""+g+"\", without") {
+			t.Errorf("no test shows that %s is needed", g)
+		}
+	}
+}
+
 // The page promises these; each would be a privilege more.
 func TestPluginAsksForNoNetworkProcessesOrListedDevices(t *testing.T) {
 	c := readConfig(t)
