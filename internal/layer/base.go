@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/docker/go-units"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
@@ -124,10 +125,18 @@ func (s *Store) abandonBase(ctx context.Context, base *layer) error {
 func (s *Store) checkBase(ctx context.Context) error {
 	device, err := s.sys.Devices.Activate(ctx, s.base.thin(s.names), false)
 	if err != nil {
-		return err
+		return adviseUnreadable(err)
 	}
-	err = s.checkBaseOn(ctx, device)
+	err = adviseUnreadable(s.checkBaseOn(ctx, device))
 	return errors.Join(err, s.deactivate(context.WithoutCancel(ctx), s.base.device))
+}
+
+// adviseUnreadable says what may be behind an I/O error of a thin device.
+func adviseUnreadable(err error) error {
+	if errors.Is(err, unix.EIO) {
+		return fmt.Errorf("%w; the disk below the pool fails, or the pool's metadata is damaged: look at the kernel's log, then stop Docker and dmthind and run dmthin check", err)
+	}
+	return err
 }
 
 func (s *Store) checkBaseOn(ctx context.Context, device thinpool.Device) error {

@@ -49,6 +49,19 @@ func TestABaseDeviceThatCannotBeFormattedLeavesNothing(t *testing.T) {
 	w.mustStart(t)
 }
 
+func TestABaseDeviceThatCannotBeReadSaysWhereToLook(t *testing.T) {
+	w := newWorld(t)
+	w.mustStart(t).kill()
+	w.failOn("activate", unix.EIO)
+	_, err := w.start(w.options())
+	mustFail(t, err, unix.EIO)
+	if !strings.Contains(err.Error(), "base device") || !strings.Contains(err.Error(), "run dmthin check") {
+		t.Errorf("start says %v", err)
+	}
+	w.failOn("", nil)
+	w.mustStart(t)
+}
+
 func TestASmallerBaseSizeIsRefusedAndALargerOneGrows(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

@@ -18,7 +18,7 @@ func (s *Store) noteDisk(l *layer, err error) {
 	defer s.mu.Unlock()
 	switch {
 	case errors.Is(err, unix.EIO), errors.Is(err, unix.EROFS): // EROFS: the filesystem has met EIO
-		failure := fmt.Errorf("%s: the disk below the pool's data fails, or a filesystem on it is damaged; look at the kernel's log: %w", l, err)
+		failure := fmt.Errorf("%s: the disk below the pool's data fails, or a filesystem on it or the pool's metadata is damaged; look at the kernel's log, and run dmthin check: %w", l, err)
 		if s.failing[l.String()] == nil {
 			s.log.WithField("layer", l.name()).Error(failure)
 		}
