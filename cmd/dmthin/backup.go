@@ -52,6 +52,9 @@ pool's is not.`,
 
 // backup reads back what it wrote before the file gets its name.
 func (a *app) backup(ctx context.Context, path string) (m admin.BackupManifest, err error) {
+	if path, err = replaceable(path); err != nil {
+		return m, err
+	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".dmthin-backup-")
 	if err != nil {
 		return m, fmt.Errorf("make the backup's file: %w", err)
@@ -71,6 +74,18 @@ func (a *app) backup(ctx context.Context, path string) (m admin.BackupManifest, 
 		return m, fmt.Errorf("name the backup: %w", err)
 	}
 	return m, nil
+}
+
+// replaceable follows a link, and refuses what a file must not take the place of:
+// root may well name /dev/stdout.
+func replaceable(path string) (string, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return path, fmt.Errorf("write the backup: %s is no regular file; name one, or one that isn't there yet", path)
+	}
+	return path, nil
 }
 
 func readBackup(path string) (admin.BackupManifest, map[string][]byte, error) {
