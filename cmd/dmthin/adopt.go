@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +47,7 @@ under dmthin meanwhile. After that, dmthin release does.`,
 			case commit && o.dryRun:
 				return errors.New("--commit has no --dry-run: all it does is remove the backups")
 			}
-			return noArguments(cmd, args)
+			return o.check(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -79,7 +80,7 @@ and after a crash the same command again.`,
 		Example: `  dmthin release --dry-run
 
   dmthin release --yes`,
-		Args: noArguments,
+		Args: o.check,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.takeOver(cmd, o, "release", (*takeover.Takeover).PlanRelease)
 		},
@@ -107,6 +108,17 @@ func (o *takeoverFlags) add(cmd *cobra.Command) {
 	flags.BoolVarP(&o.yes, "yes", "y", false, "don't ask")
 	must(cmd.MarkFlagDirname("data-root"))
 	must(cmd.MarkFlagFilename("config-file"))
+}
+
+// check refuses the flags of other commands that say where dmthin is: who gives
+// one means another data-root than this would find.
+func (o *takeoverFlags) check(cmd *cobra.Command, args []string) error {
+	for _, name := range []string{"state", "socket"} {
+		if cmd.Flags().Changed(name) {
+			return fmt.Errorf("--%s is not for %s: name Docker's data-root with --data-root", name, cmd.Name())
+		}
+	}
+	return noArguments(cmd, args)
 }
 
 // takeOver plans, shows, asks and does.

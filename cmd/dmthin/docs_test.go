@@ -40,11 +40,12 @@ func TestEveryExampleInTheHelpWorks(t *testing.T) {
 			t.Errorf("%s has no example", cmd.CommandPath())
 		}
 		for _, e := range examples {
-			args := append(strings.Fields(e[1]), "--state", state)
+			args := strings.Fields(e[1])
 			if slices.Contains(onAHost, cmd.Name()) {
 				requireParses(t, args)
 				continue
 			}
+			args = append(args, "--state", state)
 			if got := dmthin(t, args...); got.code != exitOK {
 				t.Errorf("example %q: exit %d, %s", e[0], got.code, got.errOut)
 			}

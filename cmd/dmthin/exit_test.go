@@ -43,6 +43,8 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"version flag", []string{"--version"}, 0, ""},
 		{"negative age", []string{"gc", "--min-age", "-5m", "--state", ready}, 2, "--min-age"},
 		{"no way back and forth", []string{"adopt", "--undo", "--commit"}, 2, "exclude each other"},
+		{"the state of another", []string{"adopt", "--state", nobody}, 2, "--data-root"},
+		{"the socket of another", []string{"release", "--socket", nobody}, 2, "--data-root"},
 		{"a commit that changes nothing", []string{"adopt", "--commit", "--dry-run"}, 2, "--dry-run"},
 		{"no state", []string{"repair", "--dry-run", "--state", nobody}, 1, "another data-root: --state DIR"},
 		{"bad format", []string{"ls", "--format", "yaml"}, 2, "neither table nor json"},
