@@ -2,6 +2,7 @@ package crash
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sort"
@@ -54,6 +55,14 @@ const (
 	underWay
 	acknowledged
 )
+
+// writeLog is all that was written to the disk, with marks between.
+type writeLog struct{ *writelog.Log }
+
+func readLog(source io.ReaderAt) (*writeLog, error) {
+	l, err := writelog.Read(source)
+	return &writeLog{l}, err
+}
 
 // progressAt reads the marks among the first entries of a log.
 func (l *writeLog) progressAt(entries, operations int) []progress {

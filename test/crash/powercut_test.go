@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // seed returns the one of the environment variable DMTHIN_SEED, or a new one.
@@ -22,13 +24,13 @@ func seed(t *testing.T) uint64 {
 }
 
 // some picks so many of the cuts, in their order; 0 takes all.
-func some(all []cut, count int, seed uint64) []cut {
+func some(all []writelog.Cut, count int, seed uint64) []writelog.Cut {
 	if count == 0 || count >= len(all) {
 		return all
 	}
 	picked := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))[:count]
 	slices.Sort(picked)
-	var cuts []cut
+	var cuts []writelog.Cut
 	for _, n := range picked {
 		cuts = append(cuts, all[n])
 	}
@@ -45,14 +47,14 @@ func requireNothingLost(t *testing.T, w workload, count int) {
 	}
 	defer rec.discard()
 	done()
-	all := rec.writes.cuts()
+	all := rec.writes.Cuts()
 	t.Logf("%d operations, %d entries in the log, %d different cuts", len(rec.operations), len(rec.writes.Entries), len(all))
 	if len(all) < 20 {
 		t.Fatalf("only %d cuts: the workload was not recorded", len(all))
 	}
 	done = timed(t, "replay")
 	replayed, violated := 0, 0
-	err = rec.replayCuts(t.Context(), some(all, count, w.seed), func(c cut, wrong []string) bool {
+	err = rec.replayCuts(t.Context(), some(all, count, w.seed), func(c writelog.Cut, wrong []string) bool {
 		replayed++
 		if len(wrong) > 0 {
 			violated++

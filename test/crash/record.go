@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // recording is what a workload left: the disk as it was before, the log of all
@@ -134,10 +136,10 @@ func (w workload) perform(d *daemon, r *recorder) error {
 }
 
 // afterSetUp returns the cuts that fall after the first operation's begin.
-func (r *recording) afterSetUp() []cut {
-	all := r.writes.cuts()
+func (r *recording) afterSetUp() []writelog.Cut {
+	all := r.writes.Cuts()
 	for n, c := range all {
-		if slices.Contains(r.writes.progressAt(c.acknowledged(), len(r.operations)), underWay) {
+		if slices.Contains(r.writes.progressAt(c.Entry, len(r.operations)), underWay) {
 			return all[n:]
 		}
 	}

@@ -11,29 +11,31 @@ import (
 	"syscall"
 
 	"github.com/dmthin/dmthin/internal/thintools"
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // replayCuts recovers from each of the cuts and calls report with what is wrong
 // after it. It ends early when report returns false. Cuts in the order of the
 // log are the fastest.
-func (r *recording) replayCuts(ctx context.Context, cuts []cut, report func(c cut, wrong []string) bool) error {
+func (r *recording) replayCuts(ctx context.Context, cuts []writelog.Cut, report func(c writelog.Cut, wrong []string) bool) error {
 	base, err := r.blank.copyTo("base")
 	if err != nil {
 		return err
 	}
 	defer func() { base.discard() }()
-	forward := replay{log: r.writes, base: base}
+	done := 0 // entries applied to base
 	for _, c := range cuts {
-		if c.certain() < forward.done {
+		if c.Certain() < done {
 			base.discard()
 			if base, err = r.blank.copyTo("base"); err != nil {
 				return err
 			}
-			forward = replay{log: r.writes, base: base}
+			done = 0
 		}
-		if err := forward.advance(c.certain()); err != nil {
+		if err := r.writes.ApplyAll(base, done, c.Certain()); err != nil {
 			return err
 		}
+		done = c.Certain()
 		wrong, err := r.try(ctx, base, c)
 		if err != nil {
 			return fmt.Errorf("replay of cut %s: %w", c, err)
@@ -47,16 +49,16 @@ func (r *recording) replayCuts(ctx context.Context, cuts []cut, report func(c cu
 
 // try recovers from one cut. The error is that of the test; what the daemon
 // does wrong is in wrong.
-func (r *recording) try(ctx context.Context, base imageFile, c cut) (wrong []string, err error) {
+func (r *recording) try(ctx context.Context, base imageFile, c writelog.Cut) (wrong []string, err error) {
 	disk, err := base.copyTo("cut")
 	if err != nil {
 		return nil, err
 	}
 	defer disk.discard()
-	if err := r.writes.finish(disk, c, r.seed); err != nil {
+	if err := r.writes.Finish(disk, c, r.seed); err != nil {
 		return nil, err
 	}
-	at := r.writes.progressAt(c.acknowledged(), len(r.operations))
+	at := r.writes.progressAt(c.Entry, len(r.operations))
 	return recoverOn(ctx, disk, func(d *daemon) []string { return d.verify(ctx, r.operations, at) })
 }
 

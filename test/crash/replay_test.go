@@ -5,6 +5,8 @@ package crash
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // TestPlantedFaultsAreFound is the test of the power cuts: each of these faults
@@ -39,7 +41,7 @@ func requireFound(t *testing.T, fault string) {
 	cuts := rec.afterSetUp()
 	rand.New(rand.NewPCG(1, 1)).Shuffle(len(cuts), func(i, j int) { cuts[i], cuts[j] = cuts[j], cuts[i] })
 	replayed, shown := 0, ""
-	err = rec.replayCuts(t.Context(), cuts, func(_ cut, wrong []string) bool {
+	err = rec.replayCuts(t.Context(), cuts, func(_ writelog.Cut, wrong []string) bool {
 		replayed++
 		if len(wrong) > 0 {
 			shown = wrong[0]

@@ -2,8 +2,8 @@
 // QEMU's blklogwrites, record all that is written to a disk, for tests that cut
 // the power: the disk as of any entry is made of those before it.
 //
-// Here belongs the format. When to cut, and what must be there then, is for each
-// test.
+// Here belong the format and what cuts can leave. What must be there then is for
+// each test.
 package writelog
 
 import (
