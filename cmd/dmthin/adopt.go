@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -111,12 +113,16 @@ func (o *takeoverFlags) add(cmd *cobra.Command) {
 }
 
 // check refuses the flags of other commands that say where dmthin is: who gives
-// one means another data-root than this would find.
+// one means another data-root than this would find. And settings that aren't
+// there: new ones would be made, and dockerd would go on by its own.
 func (o *takeoverFlags) check(cmd *cobra.Command, args []string) error {
 	for _, name := range []string{"state", "socket"} {
 		if cmd.Flags().Changed(name) {
 			return fmt.Errorf("--%s is not for %s: name Docker's data-root with --data-root", name, cmd.Name())
 		}
+	}
+	if _, err := os.Stat(o.host.ConfigFile); cmd.Flags().Changed("config-file") && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("--config-file %s: there is no such file; give the one that dockerd reads, or leave the flag out for %s", o.host.ConfigFile, takeover.DefaultConfigFile)
 	}
 	return noArguments(cmd, args)
 }

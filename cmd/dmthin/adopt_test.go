@@ -43,6 +43,9 @@ func done(r takeoverReport) takeoverReport {
 func TestTakeOverRefusesWhereThereIsNothing(t *testing.T) {
 	root := t.TempDir()
 	config := filepath.Join(root, "daemon.json")
+	if err := os.WriteFile(config, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, args := range [][]string{{"adopt"}, {"adopt", "--undo"}, {"adopt", "--commit"}, {"adopt", "--dry-run"}, {"release"}} {
 		got := dmthin(t, append(args, "--data-root", root, "--config-file", config)...)
 		if got.code != exitRefused || !strings.Contains(got.errOut, root) {

@@ -43,6 +43,7 @@ func TestExitCodesAreStable(t *testing.T) {
 		{"version flag", []string{"--version"}, 0, ""},
 		{"negative age", []string{"gc", "--min-age", "-5m", "--state", ready}, 2, "--min-age"},
 		{"no way back and forth", []string{"adopt", "--undo", "--commit"}, 2, "exclude each other"},
+		{"settings that aren't there", []string{"adopt", "--config-file", nobody + "/deamon.json"}, 2, "no such file"},
 		{"the state of another", []string{"adopt", "--state", nobody}, 2, "--data-root"},
 		{"the socket of another", []string{"release", "--socket", nobody}, 2, "--data-root"},
 		{"a commit that changes nothing", []string{"adopt", "--commit", "--dry-run"}, 2, "--dry-run"},
