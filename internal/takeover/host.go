@@ -56,10 +56,14 @@ func open(h Host, f folders) (*Takeover, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.DataRoot = cmp.Or(h.DataRoot, config.text("data-root"), config.text("graph"), defaultRoot)
+	configured := cmp.Or(config.text("data-root"), config.text("graph"))
+	h.DataRoot = cmp.Or(h.DataRoot, configured, defaultRoot)
 	root, err := findRoot(h.DataRoot, config.text("userns-remap") != "")
 	if err != nil {
 		return nil, err
+	}
+	if err := sameDocker(root, configured); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w; name the settings of the one that is meant with --config-file", ErrNothing, h.ConfigFile, err)
 	}
 	t := &Takeover{host: h, root: root, config: config, folders: f}
 	if err := t.lock(); err != nil {
@@ -110,8 +114,26 @@ func findRoot(dataRoot string, remap bool) (string, error) {
 	return "", fmt.Errorf("%w: %s holds no data of Docker's devicemapper driver, nor of dmthin; name the data-root (docker info shows it as Docker Root Dir)", ErrNothing, dataRoot)
 }
 
+// sameDocker refuses the settings of another dockerd: they would become dmthin's,
+// and keep that one from starting, not the one whose data it is.
+func sameDocker(root, configured string) error {
+	if configured == "" {
+		return nil // the flag says it, or the default is right
+	}
+	named, err := realPath(configured)
+	if err == nil && named != root && !(isRemapped(root) && named == filepath.Dir(root)) {
+		err = fmt.Errorf("they are of a docker whose data-root is %s, and not %s", configured, root)
+	}
+	return err
+}
+
 // remappedPattern is that of UID.GID.
 const remappedPattern = "[0-9]*.[0-9]*"
+
+func isRemapped(root string) bool {
+	ok, err := filepath.Match(remappedPattern, filepath.Base(root))
+	return ok && err == nil
+}
 
 // realPath follows links as far as there is something.
 func realPath(path string) (string, error) {

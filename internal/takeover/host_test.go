@@ -116,3 +116,29 @@ func TestStrayFilesInDockersFoldersAreNoHindrance(t *testing.T) {
 		t.Errorf("%d containers, findings %+v", p.Containers, p.Findings)
 	}
 }
+
+func TestSettingsOfAnotherDockerAreRefused(t *testing.T) {
+	h := newDockerHost(t)
+	top := filepath.Dir(h.root)
+	link(t, h.root, filepath.Join(top, "link"))
+	for dataRoot, same := range map[string]bool{
+		h.root: true, h.root + "/": true, filepath.Join(top, "link"): true, top: false, filepath.Join(top, "other"): false, "/var/lib/docker": false,
+	} {
+		for _, key := range []string{"data-root", "graph"} {
+			write(t, h.config, `{"`+key+`":"`+dataRoot+`"}`)
+			tk, err := open(h.host(), h.folders)
+			if same != (err == nil) || err != nil && (!errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "--config-file")) {
+				t.Errorf("%s %s: %v", key, dataRoot, err)
+			}
+			if err == nil {
+				_ = tk.Close()
+			}
+		}
+	}
+	remapped := filepath.Join(top, "231072.231072")
+	h.moveTo(t, remapped)
+	write(t, h.config, `{"data-root":"`+top+`"}`)
+	if tk := h.begin(t); tk.Root() != remapped {
+		t.Errorf("the data-root is %s", tk.Root())
+	}
+}

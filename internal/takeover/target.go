@@ -23,7 +23,7 @@ func (t *Takeover) examineHost(s *survey) {
 	if now := t.config.text("storage-driver"); now != "" && Driver(now) != s.from && !strings.HasPrefix(now, guardPrefix) {
 		s.note("%s has docker on %s now, not on %s", t.host.ConfigFile, now, s.from)
 	}
-	if remapped, _ := filepath.Match(remappedPattern, filepath.Base(t.root)); remapped { // the pattern is a good one
+	if isRemapped(t.root) {
 		s.note("docker runs with userns-remap: its data is in %s; of dmthin's two forms only the host daemon works with that", t.root)
 	}
 	if s.settings.onLine {
