@@ -88,6 +88,9 @@ func move(from, to string) error {
 		return nil
 	}
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("move %s to %s: %w: docker was started meanwhile, and made one of them anew; move that one away and run this again", from, to, err)
+	}
 	if err != nil {
 		return fmt.Errorf("move %s to %s: %w", from, to, err)
 	}

@@ -11,7 +11,7 @@ func (t *Takeover) begun(j journal, now *document) bool {
 	from, to := j.To.other(), j.To
 	return isGuard(now) ||
 		!exists(from.state(t.root)) ||
-		!exists(from.images(t.root)) && exists(to.images(t.root)) ||
+		!j.MakeRoom && exists(to.images(t.root)) ||
 		exists(t.asideState(to)) || exists(t.asideImages(to))
 }
 

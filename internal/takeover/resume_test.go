@@ -193,3 +193,29 @@ func TestAWayBackThatNeverBeganIsPlannedAnew(t *testing.T) {
 		}
 	}
 }
+
+// Somebody took the guard away by hand and started docker, which made a store of
+// images anew: neither of the two is to be taken for rubbish.
+func TestImagesMadeInTheMiddleOfAnAdoptionAreInItsWay(t *testing.T) {
+	adopt, undo, _ := operations(t)
+	for _, o := range []operation{adopt, undo} {
+		h := newDockerHost(t)
+		settings, err := os.ReadFile(h.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.crashBefore(t, adopt, "container")
+		write(t, h.config, string(settings))
+		write(t, filepath.Join(h.root, "image/devicemapper/repositories.json"), "{}")
+		before := without(h.files(t), "daemon.json")
+		p, err := h.try(t, o, nil, nil)
+		if err == nil || len(p.Findings) > 0 || !strings.Contains(err.Error(), "run this again") {
+			t.Errorf("%s: %v, findings %+v", o.name, err, p.Findings)
+		}
+		requireSame(t, o.name, without(before, "docker/dmthin-takeover"), without(without(h.files(t), "daemon.json"), "docker/dmthin-takeover"))
+		if err := os.RemoveAll(filepath.Join(h.root, "image/devicemapper")); err != nil {
+			t.Fatal(err)
+		}
+		h.do(t, o)
+	}
+}
