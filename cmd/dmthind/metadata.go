@@ -15,6 +15,7 @@ type poolMetadata struct {
 	pool   *thinpool.Pool
 	device string
 	turn   chan struct{} // full while the snapshot is ours
+	fixed  bool          // the pool can't be changed, so that it is read as it is; of whoever has the turn
 }
 
 func newPoolMetadata(pool *thinpool.Pool, device string) *poolMetadata {
@@ -37,12 +38,26 @@ func (m *poolMetadata) Turn(ctx context.Context) (done func(), err error) {
 }
 
 // Hold releases a snapshot that a dead process left, and takes one. It is for
-// whoever has the turn.
+// whoever has the turn. A pool without room for a snapshot doesn't need one.
 func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
-	if err := m.reserve(ctx); err != nil {
-		return "", nil, err
+	m.fixed = false
+	err = m.reserve(ctx)
+	if err == nil {
+		return m.device, m.pool.ReleaseMetadataSnapshot, nil
 	}
-	return m.device, m.pool.ReleaseMetadataSnapshot, nil
+	if status, statusErr := m.pool.Status(ctx); statusErr == nil && errors.Is(status.Check(), thinpool.ErrOutOfMetadataSpace) {
+		m.fixed = true
+		return m.device, func(context.Context) error { return nil }, nil
+	}
+	return "", nil, err
+}
+
+// open reads what Hold keeps.
+func (m *poolMetadata) open() (*thinmeta.Reader, error) {
+	if m.fixed {
+		return thinmeta.Open(m.device)
+	}
+	return thinmeta.OpenHeld(m.device)
 }
 
 // hold is Turn and Hold.
@@ -83,12 +98,12 @@ type inventory struct {
 }
 
 func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
-	path, release, err := i.metadata.hold(ctx)
+	_, release, err := i.metadata.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
-	devices, err := heldDevices(ctx, path)
+	devices, err := betweenCommits(func() ([]thinmeta.Device, error) { return i.metadata.devices(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -99,9 +114,9 @@ func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64
 	return existing, nil
 }
 
-// heldDevices reads the devices in a metadata snapshot.
-func heldDevices(ctx context.Context, path string) (_ []thinmeta.Device, err error) {
-	metadata, err := thinmeta.OpenHeld(path)
+// devices reads the pool's devices for whoever holds the metadata.
+func (m *poolMetadata) devices(ctx context.Context) (_ []thinmeta.Device, err error) {
+	metadata, err := m.open()
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -30,8 +31,9 @@ const mib = 1 << 20
 
 // operatorHost is a daemon on small loop files.
 type operatorHost struct {
-	dir string
-	d   *driver
+	dir          string
+	metadataSize string // "": 16MB
+	d            *driver
 }
 
 func newOperatorHost(t *testing.T) *operatorHost {
@@ -55,7 +57,7 @@ func (h *operatorHost) init() error {
 
 func (h *operatorHost) request() plugin.InitRequest {
 	return plugin.InitRequest{Home: filepath.Join(h.dir, "home"), Options: []string{
-		"dm.loopdatasize=256MB", "dm.loopmetadatasize=16MB", "dm.basesize=64MB", "dm.fs=ext4",
+		"dm.loopdatasize=256MB", "dm.loopmetadatasize=" + cmp.Or(h.metadataSize, "16MB"), "dm.basesize=64MB", "dm.fs=ext4",
 		// What is deleted stays allocated in the loop file, as with a pool that
 		// Docker's own driver used.
 		"dm.blkdiscard=false",

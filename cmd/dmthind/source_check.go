@@ -40,7 +40,7 @@ type checker struct {
 
 func (c *checker) pool(ctx context.Context, in layer.Inspection) error {
 	c.report("comparing the records with the pool")
-	pool, err := poolView(ctx, in)
+	pool, err := c.i.poolView(ctx, in)
 	if err != nil {
 		return err
 	}
@@ -59,9 +59,13 @@ func (c *checker) pool(ctx context.Context, in layer.Inspection) error {
 	return c.metadata(ctx, in.Metadata)
 }
 
-// metadata runs thin_check on the metadata snapshot. Without the program all
-// else is checked.
+// metadata runs thin_check on the metadata snapshot. Without the program, or the
+// snapshot, all else is checked.
 func (c *checker) metadata(ctx context.Context, path string) error {
+	if c.i.metadata.fixed {
+		c.add(check.Warning, check.NotChecked, "pool", "its metadata was not checked: there is no room for the snapshot that is looked at")
+		return nil
+	}
 	damage, err := thintools.CheckHeld(ctx, path)
 	switch {
 	case errors.Is(err, thintools.ErrMissing):
@@ -130,9 +134,9 @@ func (c *checker) busy(ctx context.Context) func(name string) bool {
 	}
 }
 
-// poolView reads the metadata snapshot of an inspection.
-func poolView(ctx context.Context, in layer.Inspection) (check.Pool, error) {
-	devices, err := heldDevices(ctx, in.Metadata)
+// poolView reads the metadata of an inspection.
+func (i *instance) poolView(ctx context.Context, in layer.Inspection) (check.Pool, error) {
+	devices, err := i.metadata.devices(ctx)
 	if err != nil {
 		return check.Pool{}, err
 	}

@@ -43,7 +43,7 @@ type collector struct {
 }
 
 func (c *collector) look(ctx context.Context, in layer.Inspection) (err error) {
-	if c.pool, err = poolView(ctx, in); err != nil {
+	if c.pool, err = c.i.poolView(ctx, in); err != nil {
 		return err
 	}
 	c.leaked = check.Leaked(in.Records, c.pool)

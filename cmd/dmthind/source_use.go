@@ -33,12 +33,12 @@ func (s source) uses(ctx context.Context, i *instance) spaceUses {
 }
 
 func (m *poolMetadata) uses(ctx context.Context) (uses spaceUses, err error) {
-	path, release, err := m.hold(ctx)
+	_, release, err := m.hold(ctx)
 	if err != nil {
 		return uses, err
 	}
 	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
-	metadata, err := thinmeta.OpenHeld(path)
+	metadata, err := m.open()
 	if err != nil {
 		return uses, err
 	}

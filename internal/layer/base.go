@@ -181,6 +181,9 @@ func (s *Store) growBase(ctx context.Context) error {
 	case s.opts.BaseSize < r.Size:
 		return fmt.Errorf("base device size cannot be smaller than %s, which it has; remove dm.basesize or raise it", units.HumanSize(float64(r.Size)))
 	default:
+		if later, err := s.growsLater(ctx); later || err != nil {
+			return err
+		}
 		r.Size, r.Stage = s.opts.BaseSize, state.StagePreparing
 		if err := s.records.Put(state.BaseName, *r); err != nil {
 			return err
@@ -191,4 +194,17 @@ func (s *Store) growBase(ctx context.Context) error {
 	}
 	r.Stage = state.StageReady
 	return s.records.Put(state.BaseName, *r)
+}
+
+// growsLater tells of a pool in which nothing can be written now.
+func (s *Store) growsLater(ctx context.Context) (bool, error) {
+	status, err := s.sys.Pool.Status(ctx)
+	if err != nil {
+		return false, err
+	}
+	if err := commits(status); err != nil {
+		s.log.WithError(err).Warn("the base device is left at its size until the next start")
+		return true, nil
+	}
+	return false, nil
 }

@@ -30,7 +30,10 @@ type changeLog struct {
 	// The rest is protected by turn.
 	current uint64 // the pool's transaction ID
 	shut    error  // set once pool and records may differ: only recovery helps
-	failed  error  // the last message, where the pool could not carry it out
+	// unfinished ends the change that a crash cut short, where recovery found a
+	// pool that could not be changed; nil once it is over.
+	unfinished func(context.Context) error
+	failed     error // the last message, where the pool could not carry it out
 }
 
 // change is one change of the pool.
@@ -127,6 +130,12 @@ func (c *changeLog) open(ctx context.Context) error {
 }
 
 func (c *changeLog) run(ctx context.Context, ch change) error {
+	if c.unfinished != nil {
+		if err := c.unfinished(ctx); err != nil {
+			return err
+		}
+		c.unfinished = nil
+	}
 	next := c.current + 1
 	ch.intent.OpenTransactionID = next
 	if err := c.records.WriteIntent(ch.intent); err != nil {

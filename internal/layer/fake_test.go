@@ -28,6 +28,7 @@ type world struct {
 	tid      uint64
 	mode     thinpool.Mode
 	used     uint64
+	full     bool // of metadata
 	devices  map[thinpool.DeviceID]thinDev
 	active   map[string]thinpool.Info
 	held     map[string]bool // devices that somebody else has open
@@ -104,10 +105,34 @@ func (w *world) Status(context.Context) (thinpool.Status, error) {
 		return thinpool.Status{}, err
 	}
 	defer unlock()
-	return thinpool.Status{
+	status := thinpool.Status{
 		TransactionID: w.tid, Mode: w.mode, BlockSize: 64 << 10,
 		DataUsed: w.used, DataTotal: 1000, DiscardPassdown: true, MetadataUsed: 1, MetadataTotal: 100,
-	}, nil
+	}
+	if w.full {
+		status.MetadataUsed = status.MetadataTotal
+	}
+	return status, nil
+}
+
+// fillMetadata leaves the pool no room for metadata, or gives it some again.
+func (w *world) fillMetadata(full bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.full, w.mode = full, thinpool.ModeReadWrite
+	if full {
+		w.mode = thinpool.ModeReadOnly
+	}
+}
+
+// message is a call that changes the pool.
+func (w *world) message(format string, args ...any) (unlock func(), err error) {
+	unlock, err = w.call(format, args...)
+	if err == nil && w.full {
+		unlock()
+		return nil, thinpool.ErrReadOnly
+	}
+	return unlock, err
 }
 
 func (w *world) add(id thinpool.DeviceID, content string) error {
@@ -119,7 +144,7 @@ func (w *world) add(id thinpool.DeviceID, content string) error {
 }
 
 func (w *world) CreateThin(_ context.Context, id thinpool.DeviceID) error {
-	unlock, err := w.call("create_thin %d", id)
+	unlock, err := w.message("create_thin %d", id)
 	if err != nil {
 		return err
 	}
@@ -128,7 +153,7 @@ func (w *world) CreateThin(_ context.Context, id thinpool.DeviceID) error {
 }
 
 func (w *world) CreateSnapshot(_ context.Context, id, origin thinpool.DeviceID) error {
-	unlock, err := w.call("create_snap %d %d", id, origin)
+	unlock, err := w.message("create_snap %d %d", id, origin)
 	if err != nil {
 		return err
 	}
@@ -141,7 +166,7 @@ func (w *world) CreateSnapshot(_ context.Context, id, origin thinpool.DeviceID) 
 }
 
 func (w *world) Delete(_ context.Context, id thinpool.DeviceID) error {
-	unlock, err := w.call("delete %d", id)
+	unlock, err := w.message("delete %d", id)
 	if err != nil {
 		return err
 	}
@@ -159,7 +184,7 @@ func (w *world) Delete(_ context.Context, id thinpool.DeviceID) error {
 }
 
 func (w *world) SetTransactionID(_ context.Context, from, to uint64) error {
-	unlock, err := w.call("set_transaction_id %d %d", from, to)
+	unlock, err := w.message("set_transaction_id %d %d", from, to)
 	if err != nil {
 		return err
 	}

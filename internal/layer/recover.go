@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/sirupsen/logrus"
 
@@ -32,22 +33,23 @@ type inventory map[thinpool.DeviceID]uint64
 // short, and compares records with what the pool holds. It refuses a pool that
 // can't be the one the records describe.
 func (s *Store) recover(ctx context.Context) error {
-	status, err := s.sys.Pool.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if err := commits(status); err != nil {
+	if _, err := s.servable(ctx); err != nil {
 		return err
 	}
 	existing, err := s.sys.Inventory.Existing(ctx)
 	if err != nil {
 		return fmt.Errorf("list the devices in the pool: %w", err)
 	}
+	// The kernel finds out at its first commit that there is no room for metadata.
+	status, err := s.servable(ctx)
+	if err != nil {
+		return err
+	}
 	found, err := s.records.Load()
 	if err != nil {
 		return err
 	}
-	if err := s.settle(ctx, status.TransactionID, found, existing); err != nil {
+	if err := s.settle(ctx, status, found, existing); err != nil {
 		return err
 	}
 	if err := checkBelonging(found, existing); err != nil {
@@ -56,8 +58,22 @@ func (s *Store) recover(ctx context.Context) error {
 	return s.fill(found, existing)
 }
 
+// servable refuses a pool whose layers can't be used, not even to be read. One
+// without room for metadata gets some by way of the daemon.
+func (s *Store) servable(ctx context.Context) (thinpool.Status, error) {
+	status, err := s.sys.Pool.Status(ctx)
+	if err != nil {
+		return status, err
+	}
+	if err := commits(status); !errors.Is(err, thinpool.ErrOutOfMetadataSpace) {
+		return status, err
+	}
+	return status, nil
+}
+
 // settle brings pool and records to the same transaction.
-func (s *Store) settle(ctx context.Context, current uint64, found state.Records, existing inventory) error {
+func (s *Store) settle(ctx context.Context, status thinpool.Status, found state.Records, existing inventory) error {
+	current := status.TransactionID
 	intent, err := s.lastIntent(current, found)
 	if err != nil {
 		return err
@@ -69,6 +85,14 @@ func (s *Store) settle(ctx context.Context, current uint64, found state.Records,
 		return nil
 	case current + 1:
 		s.changes.current = current + 1
+		s.recovery = RecoveryUndone
+		if intent.Op == state.OpDelete {
+			s.recovery = RecoveryRedone
+		}
+		if err := commits(status); err != nil {
+			s.putOff(intent, found, existing)
+			return nil
+		}
 		return s.finish(ctx, intent, found, existing)
 	}
 	return fmt.Errorf("%w: the pool is at transaction %d, the records at %d; one of them was restored from a backup or belongs elsewhere: bring back the matching one",
@@ -119,13 +143,35 @@ func (s *Store) finish(ctx context.Context, intent state.Intent, found state.Rec
 	if err != nil {
 		return fmt.Errorf("finish the change of the pool that a crash cut short: %w", err)
 	}
-	s.recovery = RecoveryUndone
-	if intent.Op == state.OpDelete {
-		s.recovery = RecoveryRedone
-	}
 	s.log.WithFields(logrus.Fields{"record": intent.Name, "device_id": intent.DeviceID, "op": intent.Op}).
 		Warn("a crash cut a change of the pool short: a layer being made was taken back, or a deletion finished")
 	return s.changes.verify(ctx, current+1)
+}
+
+// putOff leaves an open change to the next one, which the pool may be able to
+// make. What was being made is hidden until then; what was being removed has its
+// tombstone.
+func (s *Store) putOff(intent state.Intent, found state.Records, existing inventory) {
+	id, current := thinpool.DeviceID(intent.DeviceID), intent.OpenTransactionID-1
+	then := maps.Clone(existing)
+	if _, exists := existing[id]; !exists {
+		then[id] = current // the pool may know of it, and not have committed it
+	}
+	if intent.Op != state.OpDelete && then[id] == current {
+		delete(existing, id)
+		delete(found.Layers, intent.Name)
+		delete(found.Damaged, intent.Name)
+	}
+	s.changes.unfinished = func(ctx context.Context) error {
+		status, err := s.sys.Pool.Status(ctx)
+		if err == nil {
+			err = commits(status)
+		}
+		if err != nil {
+			return err
+		}
+		return s.finish(ctx, intent, state.Records{}, then)
+	}
 }
 
 // deleteAgain deletes the device of an open intent and reports whether it is

@@ -49,7 +49,7 @@ func (s State) next(status thinpool.Status, now time.Time) State {
 	}
 	data, metadata := dataSpace(status), metadataSpace(status)
 	data.Level = nextLevel(data, s.Data.Level, dataFull(status))
-	metadata.Level = nextLevel(metadata, s.Metadata.Level, metadataFull(status))
+	metadata.Level = nextLevel(metadata, s.Metadata.Level, status.MetadataFull())
 	s.Data, s.Metadata = data, metadata
 	switch {
 	case !full(status):

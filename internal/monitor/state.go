@@ -35,7 +35,7 @@ type Extensions struct {
 }
 
 // full reports that a write to the pool finds no room.
-func full(s thinpool.Status) bool { return dataFull(s) || metadataFull(s) }
+func full(s thinpool.Status) bool { return dataFull(s) || s.MetadataFull() }
 
 // dataFull can't go by the mode alone: a full pool is in mode rw until a write
 // fails, and again after its table was reloaded.
@@ -43,15 +43,9 @@ func dataFull(s thinpool.Status) bool {
 	return s.Mode == thinpool.ModeOutOfDataSpace || s.DataTotal > 0 && s.DataUsed >= s.DataTotal
 }
 
-// metadataFull tells a pool that is read-only for lack of metadata, which more
-// metadata heals, from one that is for another reason.
-func metadataFull(s thinpool.Status) bool {
-	return !s.NeedsCheck && s.MetadataTotal > 0 && s.MetadataUsed >= s.MetadataTotal
-}
-
 // broken reports that space would not help.
 func broken(s thinpool.Status) bool {
-	readOnly := s.Mode == thinpool.ModeReadOnly && !metadataFull(s)
+	readOnly := s.Mode == thinpool.ModeReadOnly && !s.MetadataFull()
 	return s.Mode == thinpool.ModeFailed || s.NeedsCheck || readOnly
 }
 

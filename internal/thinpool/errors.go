@@ -20,10 +20,11 @@ var (
 
 // What Status.Check finds.
 var (
-	ErrNeedsCheck     = errors.New("the pool's metadata needs a check")
-	ErrReadOnly       = errors.New("the pool is read-only")
-	ErrOutOfDataSpace = errors.New("the pool is out of data space")
-	ErrFailed         = errors.New("the pool has failed")
+	ErrNeedsCheck         = errors.New("the pool's metadata needs a check")
+	ErrReadOnly           = errors.New("the pool is read-only")
+	ErrOutOfMetadataSpace = errors.New("out of metadata space") // with ErrReadOnly
+	ErrOutOfDataSpace     = errors.New("the pool is out of data space")
+	ErrFailed             = errors.New("the pool has failed")
 )
 
 // meanings of an errno, whatever the call was.

@@ -35,7 +35,8 @@ type Status struct {
 }
 
 // Check returns nil when the pool can be changed, and otherwise one of
-// ErrNeedsCheck, ErrOutOfDataSpace, ErrReadOnly and ErrFailed, with what to do.
+// ErrNeedsCheck, ErrOutOfDataSpace, ErrReadOnly and ErrFailed, with what to do. A
+// pool that is read-only for lack of metadata is ErrOutOfMetadataSpace too.
 func (s Status) Check() error {
 	switch {
 	case s.Mode == ModeFailed:
@@ -44,10 +45,18 @@ func (s Status) Check() error {
 		return fmt.Errorf("%w: a write to the metadata device failed; see the kernel log, then stop Docker and the daemon, and run dmthin repair (on LVM's pools lvconvert --repair)", ErrNeedsCheck)
 	case s.Mode == ModeOutOfDataSpace:
 		return fmt.Errorf("%w (%d of %d blocks of %d bytes used): remove layers or grow the data device", ErrOutOfDataSpace, s.DataUsed, s.DataTotal, s.BlockSize)
+	case s.Mode == ModeReadOnly && s.MetadataFull():
+		return fmt.Errorf("%w, %w (%d of %d blocks of 4096 bytes used): grow the metadata, by dmthin resize --metadata SIZE in loop files, by lvextend --poolmetadatasize in LVM's pools", ErrReadOnly, ErrOutOfMetadataSpace, s.MetadataUsed, s.MetadataTotal)
 	case s.Mode == ModeReadOnly:
-		return fmt.Errorf("%w (%d of %d metadata blocks of 4096 bytes used): grow the metadata device if it is full, or else see the kernel log", ErrReadOnly, s.MetadataUsed, s.MetadataTotal)
+		return fmt.Errorf("%w (%d of %d metadata blocks of 4096 bytes used): see the kernel log", ErrReadOnly, s.MetadataUsed, s.MetadataTotal)
 	case s.Mode == ModeReadWrite:
 		return nil
 	}
 	return fmt.Errorf("%w: its mode is unknown (%q)", ErrFailed, s.Mode)
+}
+
+// MetadataFull tells a pool that is read-only for lack of metadata, which more
+// metadata heals, from one that is for another reason.
+func (s Status) MetadataFull() bool {
+	return !s.NeedsCheck && s.MetadataTotal > 0 && s.MetadataUsed >= s.MetadataTotal
 }
