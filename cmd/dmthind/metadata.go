@@ -38,21 +38,33 @@ func (m *poolMetadata) Turn(ctx context.Context) (done func(), err error) {
 }
 
 // Hold releases a snapshot that a dead process left, and takes one. It is for
-// whoever has the turn. A pool without room for a snapshot doesn't need one.
+// whoever has the turn.
 func (m *poolMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
-	m.fixed = false
-	err = m.reserve(ctx)
-	if err == nil {
-		return m.device, m.pool.ReleaseMetadataSnapshot, nil
+	if err := m.reserve(ctx); err != nil {
+		return "", nil, err
 	}
-	if status, statusErr := m.pool.Status(ctx); statusErr == nil && errors.Is(status.Check(), thinpool.ErrOutOfMetadataSpace) {
-		m.fixed = true
-		return m.device, func(context.Context) error { return nil }, nil
-	}
-	return "", nil, err
+	return m.device, m.pool.ReleaseMetadataSnapshot, nil
 }
 
-// open reads what Hold keeps.
+// fixedMetadata is for those who read by way of open: a pool without room for a
+// snapshot doesn't need one.
+type fixedMetadata struct{ *poolMetadata }
+
+func (m fixedMetadata) Hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
+	path, release, err = m.poolMetadata.Hold(ctx)
+	m.fixed = false
+	if err == nil {
+		return path, release, nil
+	}
+	status, statusErr := m.pool.Status(ctx)
+	if statusErr != nil || !errors.Is(status.Check(), thinpool.ErrOutOfMetadataSpace) {
+		return "", nil, err
+	}
+	m.fixed = true
+	return m.device, func(context.Context) error { return nil }, nil
+}
+
+// open reads what fixedMetadata holds.
 func (m *poolMetadata) open() (*thinmeta.Reader, error) {
 	if m.fixed {
 		return thinmeta.Open(m.device)
@@ -60,22 +72,21 @@ func (m *poolMetadata) open() (*thinmeta.Reader, error) {
 	return thinmeta.OpenHeld(m.device)
 }
 
-// hold is Turn and Hold.
-func (m *poolMetadata) hold(ctx context.Context) (path string, release func(context.Context) error, err error) {
+// hold is Turn and Hold, for who reads by way of open.
+func (m *poolMetadata) hold(ctx context.Context) (release func(context.Context) error, err error) {
 	done, err := m.Turn(ctx)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	path, letGo, err := m.Hold(ctx)
+	_, letGo, err := fixedMetadata{m}.Hold(ctx)
 	if err != nil {
 		done()
-		return "", nil, err
+		return nil, err
 	}
-	release = func(ctx context.Context) error {
+	return func(ctx context.Context) error {
 		defer done()
 		return letGo(ctx)
-	}
-	return path, release, nil
+	}, nil
 }
 
 func (m *poolMetadata) reserve(ctx context.Context) error {
@@ -98,7 +109,7 @@ type inventory struct {
 }
 
 func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
-	_, release, err := i.metadata.hold(ctx)
+	release, err := i.metadata.hold(ctx)
 	if err != nil {
 		return nil, err
 	}

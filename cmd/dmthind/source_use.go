@@ -33,7 +33,7 @@ func (s source) uses(ctx context.Context, i *instance) spaceUses {
 }
 
 func (m *poolMetadata) uses(ctx context.Context) (uses spaceUses, err error) {
-	_, release, err := m.hold(ctx)
+	release, err := m.hold(ctx)
 	if err != nil {
 		return uses, err
 	}

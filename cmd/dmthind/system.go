@@ -28,7 +28,7 @@ func newSystem(pool *thinpool.Pool, metadata *poolMetadata, observe diffObserver
 		Resizer:   kernelFS{},
 		Differ:    newDiffer(pool, metadata, observe, verify, log),
 		Archiver:  archive{},
-		Metadata:  metadata,
+		Metadata:  fixedMetadata{metadata},
 		Trimmer:   trimmer{pool},
 		Checker:   kernelFS{},
 	}
