@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,8 +15,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/admin"
+	"github.com/dmthin/dmthin/internal/thinmeta"
 	"github.com/dmthin/dmthin/plugin"
 )
 
@@ -175,6 +178,17 @@ func TestAFailedInitIsWhatLaterCallsAndTheOperatorSee(t *testing.T) {
 	}
 	if _, ok, _ := loadInit(d.set.initRecord); ok {
 		t.Error("a failed Init is remembered")
+	}
+}
+
+func TestDamagedMetadataIsToBeRepaired(t *testing.T) {
+	for _, damage := range []error{unix.EILSEQ, fmt.Errorf("block 7: %w", thinmeta.ErrChecksum)} {
+		if err := adviseDamage(damage); !errors.Is(err, damage) || !strings.Contains(err.Error(), "dmthin repair") {
+			t.Errorf("%v", err)
+		}
+	}
+	if err := adviseDamage(unix.EIO); err.Error() != unix.EIO.Error() {
+		t.Errorf("%v", err)
 	}
 }
 

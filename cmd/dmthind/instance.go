@@ -12,12 +12,14 @@ import (
 
 	"github.com/moby/sys/user"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/config"
 	"github.com/dmthin/dmthin/internal/failpoint"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
 	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinmeta"
 	"github.com/dmthin/dmthin/internal/thinpool"
 	"github.com/dmthin/dmthin/plugin"
 )
@@ -75,11 +77,22 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, obs
 			return i, err
 		}
 		if err := step.open(ctx); err != nil {
-			return i, err
+			return i, adviseDamage(err)
 		}
 	}
 	i.background = i.startBackground()
 	return i, nil
+}
+
+// adviseDamage says what to do about metadata that the kernel refuses, for which it
+// has EILSEQ, or that can't be read here.
+func adviseDamage(err error) error {
+	for _, damage := range []error{unix.EILSEQ, thinmeta.ErrMagic, thinmeta.ErrChecksum, thinmeta.ErrCorrupt} {
+		if errors.Is(err, damage) {
+			return fmt.Errorf("%w; the pool's metadata is damaged: stop Docker and dmthind, and run dmthin repair", err)
+		}
+	}
+	return err
 }
 
 // openPool makes the pool, or takes over the one there is.
