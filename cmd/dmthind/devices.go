@@ -14,22 +14,27 @@ type devices struct {
 	metadata string
 }
 
-// Discard leaves out what is not mapped anyway, nearly all of a layer's device.
+// Discard leaves out what is not mapped anyway, nearly all of a layer's device, and
+// what other devices refer to. While dm-thin discards a block it counts a
+// reference to it of its own; in what a power cut leaves then, a block of this
+// device alone is counted and mapped nowhere, which the next start mends, but the
+// count of a shared one is wrong for good: thin_check calls that damage, and LVM
+// no longer activates the pool.
 func (d devices) Discard(ctx context.Context, t thinpool.Thin, node thinpool.Device) error {
-	extents, err := d.mapped(ctx, t, node)
+	extents, err := d.own(ctx, t, node)
 	if err != nil { // the pool was changed meanwhile, most likely
 		extents = []thinpool.Extent{{Length: t.Size}}
 	}
 	return d.Pool.Discard(ctx, node, extents)
 }
 
-// mapped returns where a device has blocks, from the metadata as they were last
-// committed: the flush sees to it that all of its own are in there.
-func (d devices) mapped(ctx context.Context, t thinpool.Thin, node thinpool.Device) ([]thinpool.Extent, error) {
+// own returns where a device has blocks of its own, from the metadata as they were
+// last committed: the flush sees to it that all of them are in there.
+func (d devices) own(ctx context.Context, t thinpool.Thin, node thinpool.Device) ([]thinpool.Extent, error) {
 	if err := d.Flush(node); err != nil {
 		return nil, err
 	}
-	return betweenCommits(func() ([]thinpool.Extent, error) { return d.readMapped(ctx, t) })
+	return betweenCommits(func() ([]thinpool.Extent, error) { return d.readOwn(ctx, t) })
 }
 
 // betweenCommits reads a pool's metadata until it commits nothing meanwhile. A
@@ -44,27 +49,29 @@ func betweenCommits[T any](read func() (T, error)) (result T, err error) {
 	return result, err
 }
 
-func (d devices) readMapped(ctx context.Context, t thinpool.Thin) (extents []thinpool.Extent, err error) {
+func (d devices) readOwn(ctx context.Context, t thinpool.Thin) (extents []thinpool.Extent, err error) {
 	metadata, err := thinmeta.Open(d.metadata)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, metadata.Close()) }()
 	block := metadata.Superblock().BlockSize
-	err = metadata.Mappings(ctx, uint32(t.ID), func(m thinmeta.Mapping) error {
-		if at := int64(m.Virtual) * block; at < t.Size {
-			extents = addExtent(extents, thinpool.Extent{Start: at, Length: min(block, t.Size-at)})
+	apart := true
+	err = metadata.Sharing(ctx, uint32(t.ID), func(virtual uint64, shared bool) error {
+		if at := int64(virtual) * block; !shared && at < t.Size {
+			extents = addExtent(extents, thinpool.Extent{Start: at, Length: min(block, t.Size-at)}, apart)
 		}
+		apart = shared
 		return nil
 	})
 	return extents, err
 }
 
-// addExtent adds one behind the others. Small gaps are closed: a discard of what
-// is not mapped costs less than one more call.
-func addExtent(extents []thinpool.Extent, e thinpool.Extent) []thinpool.Extent {
+// addExtent adds one behind the others. Unless something lies between, small gaps
+// are closed: a discard of what is not mapped costs less than one more call.
+func addExtent(extents []thinpool.Extent, e thinpool.Extent, apart bool) []thinpool.Extent {
 	const small = 64 << 20
-	if n := len(extents); n > 0 {
+	if n := len(extents); n > 0 && !apart {
 		if last := &extents[n-1]; e.Start-(last.Start+last.Length) <= small {
 			last.Length = e.Start + e.Length - last.Start
 			return extents

@@ -124,6 +124,26 @@ func TestAMetadataSnapshotOfALivePool(t *testing.T) {
 	}
 }
 
+// The kernel shares whole parts of the mapping trees, thin_restore doesn't.
+func TestBlocksOfADevicesOwnAreToldFromShared(t *testing.T) {
+	metadata := newPool(t)
+	message(t, "create_thin 0")
+	scatter(t, activate(t, 0), 600, 1)
+	for id := 1; id < 5; id++ {
+		message(t, fmt.Sprintf("create_snap %d %d", id, id-1))
+		scatter(t, activate(t, id), 20*(id-1), uint64(id))
+	}
+	r := openFor(t, metadata, Open)
+	uses, err := r.Uses(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if uses[4].Exclusive == 0 || uses[4].Exclusive == uses[4].Mapped {
+		t.Fatalf("nothing to tell: %v", uses)
+	}
+	requireSharing(t, r, uses)
+}
+
 // A reader of a pool at work gets the truth of one commit or ErrChanged.
 func TestABusyPoolIsReadRightOrNotAtAll(t *testing.T) {
 	metadata := newPool(t)

@@ -30,6 +30,8 @@ const (
 	dataBlockSizeAt     = 336
 	metadataBlockSizeAt = 340
 	incompatibleAt      = 360
+
+	bitmapRootAt = 16 // in a space map
 )
 
 // Superblock describes the pool as of one commit, or of the moment its
@@ -46,8 +48,10 @@ type Superblock struct {
 	// MetadataUsed is how many bytes the metadata takes, 0 in a metadata snapshot.
 	MetadataUsed int64
 
-	mappingRoot uint64
-	detailsRoot uint64
+	dataBitmaps     uint64 // root of the tree of bitmaps; 0 in a metadata snapshot
+	metadataBitmaps uint64 // block with the index of bitmaps; 0 in a metadata snapshot
+	mappingRoot     uint64
+	detailsRoot     uint64
 }
 
 // parseSuperblock checks the magic first: on a device that never was a pool's
@@ -72,8 +76,11 @@ func parseSuperblock(block []byte, at uint64) (Superblock, error) {
 		BlockSize:     int64(u32(block[dataBlockSizeAt:])) * sectorSize,
 		DataBlocks:    u64(block[dataSpaceMapAt:]),
 		MetadataUsed:  int64(u64(block[metadataSpaceMapAt+8:])) * blockSize,
-		mappingRoot:   u64(block[mappingRootAt:]),
-		detailsRoot:   u64(block[detailsRootAt:]),
+
+		dataBitmaps:     u64(block[dataSpaceMapAt+bitmapRootAt:]),
+		metadataBitmaps: u64(block[metadataSpaceMapAt+bitmapRootAt:]),
+		mappingRoot:     u64(block[mappingRootAt:]),
+		detailsRoot:     u64(block[detailsRootAt:]),
 	}, nil
 }
 

@@ -79,6 +79,7 @@ func TestAgreesWithTheMachinesTools(t *testing.T) {
 	if diff := cmp.Diff(parseList(t, tool(t, "thin_ls", "--no-headers", "-o", "DEV,MAPPED_BLOCKS,EXCLUSIVE_BLOCKS", path)), uses); diff != "" {
 		t.Errorf("not what thin_ls says (-want +got):\n%s", diff)
 	}
+	requireSharing(t, r, uses)
 	for _, pair := range [][2]uint32{{0, 7}, {7, 0}, {0, 14}, {14, 21}} {
 		changes := diffOf(t, r, pair[0], pair[1])
 		requireDelta(t, changes, tool(t, "thin_delta", "--snap1", fmt.Sprint(pair[0]), "--snap2", fmt.Sprint(pair[1]), path))
