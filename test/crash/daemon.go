@@ -11,9 +11,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
+
+	"github.com/docker/go-units"
 
 	"github.com/dmthin/dmthin/internal/admin"
 	"github.com/dmthin/dmthin/test/driverclient"
@@ -21,15 +25,36 @@ import (
 
 // setting is what a daemon works on.
 type setting struct {
-	state   string // folder; Home too
-	options []string
+	state     string // folder; Home too
+	options   []string
+	metadata  string // the pool's: device or file
+	stateSize int64  // of the lab's part
 }
 
 // onLab is the setting of most tests: the parts of the lab's disk.
-var onLab = setting{state: stateDir, options: []string{
-	"dm.datadev=" + partPath("data"), "dm.metadatadev=" + partPath("metadata"),
-	"dm.basesize=64M", "dm.min_free_space=0%", "dm.blkdiscard=true",
-}}
+var onLab = setting{
+	state: stateDir, stateSize: stateSize, metadata: partPath("metadata"), options: []string{
+		"dm.datadev=" + partPath("data"), "dm.metadatadev=" + partPath("metadata"),
+		"dm.basesize=64M", "dm.min_free_space=0%", "dm.blkdiscard=true",
+	},
+}
+
+// onLabXFS is onLab with layers of xfs, which is made no smaller than this.
+var onLabXFS = onLab.with("dm.fs=xfs", "dm.basesize=320M")
+
+// inLoopFiles has the pool in two files on the state's filesystem.
+var inLoopFiles = setting{
+	state: stateDir, stateSize: 512 << 20, metadata: stateDir + "/devicemapper/metadata", options: []string{
+		"dm.loopdatasize=" + units.BytesSize(loopData), "dm.loopmetadatasize=" + units.BytesSize(loopMetadata),
+		"dm.basesize=64M", "dm.min_free_space=0%",
+	},
+}
+
+// with adds options.
+func (s setting) with(options ...string) setting {
+	s.options = append(slices.Clone(s.options), options...)
+	return s
+}
 
 // daemon is a dmthind with failpoints.
 type daemon struct {
@@ -40,6 +65,9 @@ type daemon struct {
 	log    string        // file; this daemon's words begin at logged
 	logged int64         //
 	exited chan struct{} // closed once the process is gone
+
+	mu   sync.Mutex
+	busy []*os.File // in removed layers
 }
 
 // callLimit bounds most calls. An emulated machine is slow, a hang is longer.

@@ -3,19 +3,18 @@
 package crash
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/dmthin/dmthin/test/vm/kernellog"
 )
 
-// onXFS gives the layers of the test xfs. It is made no smaller than this.
+// onXFS gives the layers of the test xfs.
 func onXFS(t *testing.T) {
 	t.Helper()
 	requireNoError(t, kernellog.Expect(`XFS \(`))
-	whole := onLab.options
-	t.Cleanup(func() { onLab.options = whole })
-	onLab.options = append(slices.Clone(whole), "dm.fs=xfs", "dm.basesize=320M")
+	ext4 := onLab
+	t.Cleanup(func() { onLab = ext4 })
+	onLab = onLabXFS
 }
 
 // xfs stops itself at once where it can't write, where ext4 goes on read-only.

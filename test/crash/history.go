@@ -20,6 +20,7 @@ const (
 	fill   verb = "fill"  // ApplyDiff
 	write  verb = "write" // a file of a mounted layer, synced
 	remove verb = "remove"
+	grow   verb = "grow" // the pool
 )
 
 // operation is one call of the workload's, or one synced write.
@@ -29,11 +30,18 @@ type operation struct {
 	parent string
 	size   string            // of a created layer; empty: its parent's
 	files  map[string]string // what fill and write leave: path to content
-	held   bool              // somebody has the layer mounted from before it is filled
+	held   bool              // somebody has the layer mounted from before it is filled or removed
+	pool   poolSize          // that grow asks for
 }
+
+// poolSize is how large a pool is, in bytes.
+type poolSize struct{ data, metadata int64 }
 
 func (o operation) String() string {
 	words := []string{string(o.verb), o.layer}
+	if o.verb == grow {
+		words[1] = fmt.Sprintf("to %d and %d", o.pool.data, o.pool.metadata)
+	}
 	if o.parent != "" {
 		words = append(words, "on", o.parent)
 	}
@@ -105,6 +113,9 @@ type expected struct {
 func expect(operations []operation, at []progress) map[string]*expected {
 	layers := map[string]*expected{}
 	for n, o := range operations {
+		if o.verb == grow {
+			continue
+		}
 		l := layers[o.layer]
 		switch {
 		case at[n] == notBegun:
@@ -121,6 +132,16 @@ func expect(operations []operation, at []progress) map[string]*expected {
 		}
 	}
 	return layers
+}
+
+// grownTo is the size that the pool has at least.
+func grownTo(operations []operation, at []progress) (size poolSize) {
+	for n, o := range operations {
+		if o.verb == grow && at[n] == acknowledged {
+			size.data, size.metadata = max(size.data, o.pool.data), max(size.metadata, o.pool.metadata)
+		}
+	}
+	return size
 }
 
 func created(parent *expected, at progress) *expected {
@@ -174,7 +195,7 @@ func (l *expected) compareFiles(name string, files map[string]string) (wrong []s
 		if got, ok := files[path]; !ok {
 			wrong = append(wrong, fmt.Sprintf("layer %s: file %s is lost", name, path))
 		} else if got != content {
-			wrong = append(wrong, fmt.Sprintf("layer %s: file %s holds something else", name, path))
+			wrong = append(wrong, fmt.Sprintf("layer %s: file %s holds something else: %s", name, path, difference(got, content)))
 		}
 	}
 	for path := range files {
@@ -184,6 +205,15 @@ func (l *expected) compareFiles(name string, files map[string]string) (wrong []s
 	}
 	sort.Strings(wrong)
 	return wrong
+}
+
+// difference says how what was found differs from what is wanted.
+func difference(got, wanted string) string {
+	at := 0
+	for at < min(len(got), len(wanted)) && got[at] == wanted[at] {
+		at++
+	}
+	return fmt.Sprintf("%d bytes of %d, other from byte %d on: %.40q", len(got), len(wanted), at, got[at:])
 }
 
 // compareOpen refuses a layer filled in part that nothing marks as unfinished.

@@ -60,6 +60,22 @@ func TestAChildBeginsWithItsParentsFiles(t *testing.T) {
 	}
 }
 
+func TestThePoolIsAsLargeAsItsLargestAcknowledgedGrowth(t *testing.T) {
+	operations := []operation{
+		{verb: create, layer: "a"},
+		{verb: grow, pool: poolSize{data: 3, metadata: 1}},
+		{verb: grow, pool: poolSize{data: 2, metadata: 2}},
+		{verb: grow, pool: poolSize{data: 9, metadata: 9}},
+	}
+	at := []progress{acknowledged, acknowledged, acknowledged, underWay}
+	if got := grownTo(operations, at); got != (poolSize{data: 3, metadata: 2}) {
+		t.Errorf("got %v", got)
+	}
+	if layers := expect(operations, at); len(layers) != 1 {
+		t.Errorf("layers %v", layers)
+	}
+}
+
 func TestOnlyLeavesAreChanged(t *testing.T) {
 	for seed := range uint64(200) {
 		g := newGenerator(seed, "a")

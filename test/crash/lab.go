@@ -17,12 +17,12 @@ import (
 	"github.com/dmthin/dmthin/internal/loop"
 )
 
-// The disk under test and its three parts, one behind the other.
+// The disk under test has three parts, one behind the other: the state, of the
+// size that the test wants, and the pool's.
 const (
 	stateSize    = 64 << 20
 	metadataSize = 16 << 20
 	dataSize     = 384 << 20
-	diskSize     = stateSize + metadataSize + dataSize
 )
 
 // labDir is a folder in memory for disks and logs: what is flushed to them
@@ -115,6 +115,10 @@ func openLab(ctx context.Context, image imageFile, log *imageFile) (_ *lab, err 
 		return nil, err
 	}
 	defer func() { _ = below.Close() }() // its users keep it
+	info, err := image.Stat()
+	if err != nil {
+		return nil, err
+	}
 	path := below.Path
 	if log != nil {
 		to, err := log.attach(ctx)
@@ -122,20 +126,20 @@ func openLab(ctx context.Context, image imageFile, log *imageFile) (_ *lab, err 
 			return nil, err
 		}
 		defer func() { _ = to.Close() }()
-		path, err = l.device(ctx, logDevice, dm.Target{Length: diskSize / 512, Type: "log-writes", Params: path + " " + to.Path})
+		path, err = l.device(ctx, logDevice, dm.Target{Length: uint64(info.Size()) / 512, Type: "log-writes", Params: path + " " + to.Path})
 		if err != nil {
 			return nil, err
 		}
 	}
-	return l, l.partition(ctx, path)
+	return l, l.partition(ctx, path, info.Size()-metadataSize-dataSize)
 }
 
-func (l *lab) partition(ctx context.Context, path string) error {
+func (l *lab) partition(ctx context.Context, path string, state int64) error {
 	if err := os.MkdirAll(stateDir, 0o711); err != nil {
 		return err
 	}
 	at := int64(0)
-	for n, size := range []int64{stateSize, metadataSize, dataSize} {
+	for n, size := range []int64{state, metadataSize, dataSize} {
 		on := dm.Target{Length: uint64(size) / 512, Type: "linear", Params: fmt.Sprintf("%s %d", path, at/512)}
 		l.below[partNames[n]] = on
 		part, err := l.device(ctx, partPrefix+partNames[n], on)

@@ -48,13 +48,13 @@ func TestABlockThatAPowerCutLeftCountedIsGivenBack(t *testing.T) {
 	})
 	defer cut.discard()
 	onDisk(t, cut, func() {
-		if len(checkMetadata(t.Context(), thintools.Check)) == 0 {
+		if len(onLab.checkMetadata(t.Context(), thintools.Check)) == 0 {
 			t.Error("no block was left counted, so nothing is shown")
 		}
 		d := started(t)
 		defer func() { sweep(t, d) }()
 		requireNoError(t, d.stop())
-		if wrong := checkMetadata(t.Context(), thintools.Check); len(wrong) > 0 {
+		if wrong := onLab.checkMetadata(t.Context(), thintools.Check); len(wrong) > 0 {
 			t.Errorf("after the next start: %q", wrong)
 		}
 	})
@@ -100,7 +100,7 @@ func TestARemovalThatAPowerCutEndsLosesNoBlock(t *testing.T) {
 		d := started(t)
 		defer func() { sweep(t, d) }()
 		requireNoError(t, d.stop())
-		if wrong := checkMetadata(t.Context(), thintools.Check); len(wrong) > 0 {
+		if wrong := onLab.checkMetadata(t.Context(), thintools.Check); len(wrong) > 0 {
 			t.Errorf("after the next start: %q", wrong)
 		}
 	})

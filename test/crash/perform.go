@@ -5,12 +5,15 @@ package crash
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"github.com/dmthin/dmthin/internal/admin"
 )
 
 // recorder numbers the operations of all clients, and marks their begin and
@@ -71,7 +74,10 @@ func (d *daemon) perform(o operation) error {
 	case create:
 		return d.create(o.layer, o.parent, o.size)
 	case remove:
-		return d.remove(o.layer)
+		return d.removeAsAsked(o)
+	case grow:
+		_, err := d.admin().Resize(context.Background(), admin.ResizeRequest{Data: o.pool.data, Metadata: o.pool.metadata}, func(string) {})
+		return err
 	case fill:
 		return d.fillAsAsked(o)
 	default:
@@ -88,6 +94,34 @@ func (d *daemon) fillAsAsked(o operation) error {
 		}
 	}
 	return d.fill(o.layer, bytes.NewReader(tarOf(o.files)))
+}
+
+// removeAsAsked removes a layer, a held one while somebody works in it: its device
+// is deleted later.
+func (d *daemon) removeAsAsked(o operation) error {
+	if !o.held {
+		return d.remove(o.layer)
+	}
+	dir, err := d.get(o.layer)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.busy = append(d.busy, f)
+	d.mu.Unlock()
+	return errors.Join(d.put(o.layer), d.remove(o.layer))
+}
+
+// letGo ends the work in removed layers.
+func (d *daemon) letGo() {
+	for _, f := range d.busy {
+		_ = f.Close() // only its being open counts
+	}
+	d.busy = nil
 }
 
 func tarOf(files map[string]string) []byte {

@@ -73,5 +73,5 @@ func requireNothingLost(t *testing.T, w workload, count int) {
 
 //vm:once
 func TestPowerCutsLoseNothingAcknowledged(t *testing.T) {
-	requireNothingLost(t, workload{seed: seed(t), clients: 2, operations: 5}, 10)
+	requireNothingLost(t, workload{on: onLab, seed: seed(t), clients: 2, operations: 5}, 10)
 }

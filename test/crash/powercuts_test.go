@@ -16,8 +16,10 @@ func TestManyPowerCuts(t *testing.T) {
 	}
 	first := seed(t)
 	for name, w := range map[string]workload{
-		"one client":    {seed: first, clients: 1, operations: 12},
-		"three clients": {seed: first + 1, clients: 3, operations: 6},
+		"one client":           {on: onLab, seed: first, clients: 1, operations: 12},
+		"three clients":        {on: onLab, seed: first + 1, clients: 3, operations: 6},
+		"xfs":                  {on: onLabXFS, seed: first + 2, clients: 2, operations: 6, sizes: []string{"304M", "400M"}},
+		"loop files that grow": {on: inLoopFiles, seed: first + 3, clients: 2, operations: 8, grow: true},
 	} {
 		t.Run(name, func(t *testing.T) { requireNothingLost(t, w, count) })
 	}

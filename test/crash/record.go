@@ -19,7 +19,7 @@ import (
 // recording is what a workload left: the disk as it was before, the log of all
 // writes since, and what was asked for.
 type recording struct {
-	seed       uint64
+	workload   workload
 	blank      imageFile
 	log        imageFile
 	writes     *writeLog
@@ -30,8 +30,12 @@ type recording struct {
 const logSize = 4 << 30
 
 // blankDisk is a disk whose state part holds an empty filesystem.
-func blankDisk(ctx context.Context, name string) (disk imageFile, err error) {
-	if disk, err = newImage(name, diskSize); err != nil {
+func blankDisk(ctx context.Context, name string) (imageFile, error) {
+	return onLab.blankDisk(ctx, name)
+}
+
+func (s setting) blankDisk(ctx context.Context, name string) (disk imageFile, err error) {
+	if disk, err = newImage(name, s.stateSize+metadataSize+dataSize); err != nil {
 		return disk, err
 	}
 	l, err := openLab(ctx, disk, nil)
@@ -51,9 +55,12 @@ func run(ctx context.Context, name string, args ...string) error {
 
 // workload says what to record.
 type workload struct {
+	on         setting
 	seed       uint64
 	clients    int         // at work at once
 	operations int         // of each
+	sizes      []string    // of layers that are made with one
+	grow       bool        // the pool
 	script     []operation // instead of these
 	planted    string      // failpoints of the daemon
 }
@@ -61,8 +68,8 @@ type workload struct {
 // record runs a workload on an empty disk, from the set-up of the pool to the
 // daemon's end.
 func record(ctx context.Context, w workload) (_ *recording, err error) {
-	rec := &recording{seed: w.seed}
-	if rec.blank, err = blankDisk(ctx, "blank"); err != nil {
+	rec := &recording{workload: w}
+	if rec.blank, err = w.on.blankDisk(ctx, "blank"); err != nil {
 		return nil, err
 	}
 	disk, err := rec.blank.copyTo("recorded")
@@ -101,7 +108,7 @@ func (w workload) run(ctx context.Context, disk, log imageFile) (_ []operation, 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, unmountState()) }()
-	d, err := startDaemon(w.planted)
+	d, err := w.on.start(w.planted)
 	if err != nil {
 		return nil, err
 	}
@@ -109,6 +116,7 @@ func (w workload) run(ctx context.Context, disk, log imageFile) (_ []operation, 
 	if err := errors.Join(d.init(), w.perform(d, r)); err != nil {
 		return nil, errors.Join(err, d.end(syscall.SIGKILL), errors.New(d.tail()))
 	}
+	d.letGo()
 	return r.operations, d.stop()
 }
 
@@ -122,7 +130,7 @@ func (w workload) perform(d *daemon, r *recorder) error {
 	var clients errgroup.Group
 	for n := range w.clients {
 		clients.Go(func() error {
-			g := newGenerator(w.seed+uint64(n)*1000, string(rune('a'+n)))
+			g := w.generator(n)
 			for range w.operations {
 				o := g.next()
 				if err := r.perform(d, o); err != nil {
@@ -133,6 +141,16 @@ func (w workload) perform(d *daemon, r *recorder) error {
 		})
 	}
 	return clients.Wait()
+}
+
+// generator makes the one of the n-th client.
+func (w workload) generator(n int) *generator {
+	g := newGenerator(w.seed+uint64(n)*1000, string(rune('a'+n)))
+	g.busy, g.grow = true, w.grow && n == 0
+	if w.sizes != nil {
+		g.sizes = w.sizes
+	}
+	return g
 }
 
 // afterSetUp returns the cuts that fall after the first operation's begin.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"syscall"
 
@@ -55,41 +56,40 @@ func (r *recording) try(ctx context.Context, base imageFile, c writelog.Cut) (wr
 		return nil, err
 	}
 	defer disk.discard()
-	if err := r.writes.Finish(disk, c, r.seed); err != nil {
+	if err := r.writes.Finish(disk, c, r.workload.seed); err != nil {
 		return nil, err
 	}
 	at := r.writes.progressAt(c.Entry, len(r.operations))
-	return recoverOn(ctx, disk, func(d *daemon) []string { return d.verify(ctx, r.operations, at) })
+	return r.workload.on.recoverOn(ctx, disk, func(d *daemon) []string { return d.verify(ctx, r.operations, at) })
 }
 
 // recoverOn starts the daemon on a disk that lost its power, has verify look at
 // it, and checks what the daemon leaves when it stops.
-func recoverOn(ctx context.Context, disk imageFile, verify func(*daemon) []string) (wrong []string, err error) {
+func (s setting) recoverOn(ctx context.Context, disk imageFile, verify func(*daemon) []string) (wrong []string, err error) {
 	l, err := openLab(ctx, disk, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, l.close(ctx)) }()
-	// Blocks that were being copied may be counted and not mapped yet.
-	wrong = append(wrong, checkMetadata(ctx, thintools.CheckDamage)...)
 	if err := mountState(); err != nil {
 		return append(wrong, fmt.Sprintf("the state's filesystem does not mount: %v", err)), nil
 	}
-	found, err := recoverMounted(verify)
-	wrong = append(wrong, found...)
+	// Blocks that were being copied may be counted and not mapped yet.
+	wrong = append(wrong, s.checkMetadata(ctx, thintools.CheckDamage)...)
+	found, err := s.recoverMounted(verify)
+	wrong = append(append(wrong, found...), s.checkMetadata(ctx, thintools.Check)...)
 	if err := errors.Join(err, unmountState()); err != nil {
 		return wrong, err
 	}
-	wrong = append(wrong, checkMetadata(ctx, thintools.Check)...)
 	if err := run(ctx, "e2fsck", "-fn", partPath("state")); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	return wrong, nil
 }
 
-func recoverMounted(verify func(*daemon) []string) (wrong []string, err error) {
+func (s setting) recoverMounted(verify func(*daemon) []string) (wrong []string, err error) {
 	_ = os.Remove(runDir + "/init.json") // it is in memory: a power cut takes it
-	d, err := startDaemon("")
+	d, err := s.start("")
 	if err != nil {
 		return nil, err
 	}
@@ -104,20 +104,23 @@ func recoverMounted(verify func(*daemon) []string) (wrong []string, err error) {
 }
 
 // checkMetadata has the metadata of the inactive pool checked, where there is any.
-func checkMetadata(ctx context.Context, check func(context.Context, string) ([]string, error)) []string {
+func (s setting) checkMetadata(ctx context.Context, check func(context.Context, string) ([]string, error)) []string {
 	head := make([]byte, 4096)
-	f, err := os.Open(partPath("metadata"))
+	f, err := os.Open(s.metadata)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return []string{err.Error()}
 	}
 	defer f.Close()
-	if _, err := f.Read(head); err != nil {
+	if _, err := f.Read(head); err != nil && err != io.EOF {
 		return []string{err.Error()}
 	}
 	if bytes.Equal(head, make([]byte, len(head))) {
 		return nil
 	}
-	damage, err := check(ctx, partPath("metadata"))
+	damage, err := check(ctx, s.metadata)
 	if err != nil {
 		damage = append(damage, err.Error())
 	}

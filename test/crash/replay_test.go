@@ -28,7 +28,7 @@ func TestPlantedFaultsAreFound(t *testing.T) {
 
 // requireFound replays the cuts of a small workload until one shows the fault.
 func requireFound(t *testing.T, fault string) {
-	rec, err := record(t.Context(), workload{clients: 1, planted: fault + "=plant", script: []operation{
+	rec, err := record(t.Context(), workload{on: onLab, clients: 1, planted: fault + "=plant", script: []operation{
 		{verb: create, layer: "a"},
 		{verb: fill, layer: "a", held: true, files: map[string]string{"x": "1", "y": "2"}},
 		{verb: create, layer: "z"}, // a snapshot of a would sync it

@@ -24,6 +24,7 @@ func (d *daemon) verify(ctx context.Context, operations []operation, at []progre
 	wanted := expect(operations, at)
 	wrong := d.compareLayers(wanted, operations, at)
 	wrong = append(wrong, d.compareList(ctx, wanted)...)
+	wrong = append(wrong, d.compareSize(ctx, grownTo(operations, at))...)
 	wrong = append(wrong, d.settled(ctx, wanted)...)
 	if err := errors.Join(d.create("afterwards", "", ""), d.remove("afterwards")); err != nil {
 		wrong = append(wrong, fmt.Sprintf("afterwards no layer can be made and removed: %v", err))
@@ -95,6 +96,18 @@ func (d *daemon) compareList(ctx context.Context, wanted map[string]*expected) (
 		}
 	}
 	return wrong
+}
+
+// compareSize finds a pool that did not stay as large as was acknowledged.
+func (d *daemon) compareSize(ctx context.Context, least poolSize) []string {
+	status, err := d.admin().Status(ctx)
+	if err != nil {
+		return []string{fmt.Sprintf("status: %v", err)}
+	}
+	if got := (poolSize{status.Pool.DataTotal, status.Pool.MetadataTotal}); got.data < least.data || got.metadata < least.metadata {
+		return []string{fmt.Sprintf("the pool's size is %v, it had grown to %v", got, least)}
+	}
+	return nil
 }
 
 // settled waits until removed layers have given back their devices, and has the

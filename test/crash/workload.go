@@ -10,10 +10,14 @@ import (
 // layers without children are filled or written to, or removed.
 type generator struct {
 	*rand.Rand
-	client string // begins the names of its layers
+	client string   // begins the names of its layers
+	sizes  []string // of layers
+	grow   bool     // the pool, which only one client does
+	busy   bool     // some layers are removed while in use
 	layers []*growing
 	made   int
 	files  int
+	grown  int
 }
 
 // growing is a layer as the generator knows it.
@@ -24,14 +28,23 @@ type growing struct {
 	fresh    bool // nothing was written to it
 }
 
+// The sizes of a pool in loop files when it is made.
+const (
+	loopData     = 128 << 20
+	loopMetadata = 4 << 20
+)
+
 func newGenerator(seed uint64, client string) *generator {
-	return &generator{Rand: rand.New(rand.NewPCG(seed, 6)), client: client}
+	return &generator{Rand: rand.New(rand.NewPCG(seed, 6)), client: client, sizes: []string{"48M", "96M"}}
 }
 
 // next returns the next operation.
 func (g *generator) next() operation {
 	leaf := g.leaf()
 	switch n := g.IntN(10); {
+	case g.grow && g.IntN(4) == 0:
+		g.grown++
+		return operation{verb: grow, pool: poolSize{loopData + int64(g.grown)<<24, loopMetadata + int64(g.grown)<<20}}
 	case leaf == nil || n < 3:
 		return g.create()
 	case leaf.fresh && n < 8:
@@ -42,7 +55,7 @@ func (g *generator) next() operation {
 		return operation{verb: write, layer: leaf.name, files: g.content(1)}
 	default:
 		g.drop(leaf)
-		return operation{verb: remove, layer: leaf.name}
+		return operation{verb: remove, layer: leaf.name, held: g.busy && g.IntN(2) == 0}
 	}
 }
 
@@ -69,7 +82,7 @@ func (g *generator) create() operation {
 		o.parent = l.parent.name
 	}
 	if g.IntN(5) == 0 {
-		o.size = []string{"48M", "96M"}[g.IntN(2)]
+		o.size = g.sizes[g.IntN(len(g.sizes))]
 	}
 	g.layers = append(g.layers, l)
 	return o
