@@ -150,6 +150,16 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 	if _, waiting := s.pending()[tombstone]; !waiting {
 		return nil
 	}
+	if mount := s.takeMount(tombstone); mount != nil {
+		if err := mount.Close(); err != nil {
+			return err
+		}
+	}
+	done, err := s.discardTurn(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	if err := s.empty(ctx, tombstone, r); err != nil {
 		return err
 	}
@@ -190,11 +200,6 @@ func (s *Store) baseSize() int64 {
 // are to be. The device is often still active under its last name; making it
 // anew would take longer than the discard.
 func (s *Store) empty(ctx context.Context, tombstone string, r state.Record) error {
-	if mount := s.takeMount(tombstone); mount != nil {
-		if err := mount.Close(); err != nil {
-			return err
-		}
-	}
 	if s.opts.Discard {
 		err := s.discard(ctx, tombstone, r)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, thinpool.ErrBusy) {
@@ -222,16 +227,18 @@ func (s *Store) discard(ctx context.Context, tombstone string, r state.Record) e
 	if err != nil {
 		return err
 	}
-	unlock, err := s.locks.lock(ctx, discards)
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	return s.sys.Devices.Discard(ctx, thin, device)
 }
 
-// discards is a lock that no layer's ID can name. One device is discarded at a
-// time: dm-thin holds a reference to each block while its discard is under way,
-// so of two devices that share a block each would find it shared, and neither
-// pass the discard down.
+// discards is a lock that no layer's ID can name.
 const discards = ".discards"
+
+// discardTurn waits until no other device is discarded and deleted: of two that
+// share a block each finds it shared as long as the other is there, and neither
+// would pass its discard down.
+func (s *Store) discardTurn(ctx context.Context) (done func(), err error) {
+	if !s.opts.Discard {
+		return func() {}, nil
+	}
+	return s.locks.lock(ctx, discards)
+}

@@ -180,7 +180,7 @@ func TestRemoveDoesNotWaitForOtherLayers(t *testing.T) {
 }
 
 // Blocks that both share would stay allocated below the pool.
-func TestRemovedLayersAreDiscardedOneAtATime(t *testing.T) {
+func TestRemovedLayersAreDiscardedAndDeletedOneAtATime(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)
 	for _, id := range []string{"a", "b", "c"} {
@@ -201,6 +201,17 @@ func TestRemovedLayersAreDiscardedOneAtATime(t *testing.T) {
 	}
 	let()
 	d.settled(t)
+	last := "delete"
+	for _, call := range w.took() {
+		what, _, _ := strings.Cut(call, " ")
+		if what != "discard" && what != "delete" {
+			continue
+		}
+		if what == last {
+			t.Errorf("%s, though the last was a %s too", call, last)
+		}
+		last = what
+	}
 }
 
 func TestAStopDuringADiscardLeavesTheDeletionToTheNextStart(t *testing.T) {
