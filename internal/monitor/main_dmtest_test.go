@@ -105,8 +105,19 @@ func deactivateAll(t testing.TB, pool *thinpool.Pool) {
 		t.Error(err)
 	}
 	for _, device := range active {
-		if err := pool.Deactivate(context.Background(), device.Name); err != nil {
+		if err := deactivate(pool, device.Name); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// deactivate waits for LVM's programs and udev's, which open each device for a
+// moment.
+func deactivate(pool *thinpool.Pool, name string) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := pool.Deactivate(context.Background(), name)
+		if !errors.Is(err, thinpool.ErrBusy) || time.Now().After(deadline) {
+			return err
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
@@ -37,13 +38,29 @@ func smallHost(t *testing.T, fs string) string {
 	device, dir := looptest.Image(t, 400*mib).Path, t.TempDir()
 	run(t, "mkfs."+fs, "-q", device)
 	run(t, "mount", device, dir)
-	t.Cleanup(func() { run(t, "umount", dir) })
+	t.Cleanup(func() { unmount(t, dir) })
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "fallocate", "-l", strconv.FormatInt(int64(st.Bavail)*st.Bsize-48*mib, 10), dir+"/other")
 	return dir
+}
+
+// unmount waits for udev's programs, which open a loop device for a moment: its
+// file is in use until the last has closed it.
+func unmount(t *testing.T, dir string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := unix.Unmount(dir, 0)
+		if err == nil {
+			return
+		}
+		if err != unix.EBUSY || time.Now().After(deadline) {
+			t.Errorf("unmount %s: %v", dir, err)
+			return
+		}
+	}
 }
 
 func openPool(t *testing.T, b *looplvm.Backend) *thinpool.Pool {

@@ -23,6 +23,7 @@ func TestOnlyWhatFailedOfTimeAloneIsRunAgain(t *testing.T) {
 	}{
 		{"waited in vain", late, []string{"TestLate"}},
 		{"took too long", failed("TestLate", "    a_test.go:8: took 5.2s"), []string{"TestLate"}},
+		{"still in use", failed("TestLate", "    a_test.go:8: umount /mnt: umount: /mnt: target is busy."), []string{"TestLate"}},
 		{"wrong", failed("TestWrong", "    a_test.go:9: got 1, want 2"), nil},
 		{"one of each", late + failed("TestWrong", "    a_test.go:9: got 1, want 2"), []string{"TestLate"}},
 		{"only its subtest", "=== RUN   TestA\n=== RUN   TestA/b\n    a_test.go:8: not so after 30s: served\n" +
@@ -69,7 +70,7 @@ func TestSecondFailureOfALateTestCounts(t *testing.T) {
 	run()
 	var out bytes.Buffer
 	s.Close(&out)
-	if s.Failed() != 1 || !strings.Contains(out.String(), "late: trixie internal-dm TestA ran out of time") {
+	if s.Failed() != 1 || !strings.Contains(out.String(), "late: trixie internal-dm TestA ran out of time or met udev") {
 		t.Errorf("%d failures\n%s", s.Failed(), out.String())
 	}
 }

@@ -160,7 +160,7 @@ func (s *Summary) Close(w io.Writer) {
 		}
 	}
 	for _, name := range s.late {
-		fmt.Fprintf(w, "late: %s ran out of time, and was run again alone\n", name)
+		fmt.Fprintf(w, "late: %s ran out of time or met udev, and was run again alone\n", name)
 	}
 	if s.skipped > 0 {
 		fmt.Fprintf(w, "%d skipped\n", s.skipped)
