@@ -15,9 +15,9 @@ import (
 // loadDir is on the machine's disk, as a host's state is.
 const loadDir = "/var/lib/dmthin-test/load"
 
-// onLoopFiles is a pool with room for the largest of what follows. The files
+// onLargeLoopFiles is a pool with room for the largest of what follows. The files
 // are sparse.
-var onLoopFiles = setting{state: loadDir, options: []string{
+var onLargeLoopFiles = setting{state: loadDir, options: []string{
 	"dm.basesize=120G", "dm.loopdatasize=200G", "dm.loopmetadatasize=2G", "dm.min_free_space=0%",
 }}
 
@@ -35,7 +35,7 @@ func loaded(t *testing.T, do func(d *daemon)) {
 	requireNoError(t, os.MkdirAll(loadDir, 0o711))
 	requireNoError(t, os.MkdirAll(runDir, 0o711))
 	_ = os.Remove(runDir + "/init.json")
-	d := startedOn(t, onLoopFiles)
+	d := startedOn(t, onLargeLoopFiles)
 	defer func() {
 		if err := d.stop(); err != nil {
 			t.Error(err)
@@ -93,7 +93,7 @@ func TestLoadManyLayers(t *testing.T) {
 		})
 		took(t, "restart", 1, func() {
 			requireNoError(t, d.end(syscall.SIGTERM))
-			*d = *startedOn(t, onLoopFiles)
+			*d = *startedOn(t, onLargeLoopFiles)
 		})
 		requireLayers(t, d, count)
 		took(t, "layers removed", count, func() {
