@@ -11,15 +11,14 @@ import (
 // use what udev's programs have open for a moment, which an emulated CPU makes long.
 var outOfTime = regexp.MustCompile(`\b(in time|timed out|timeout|deadline exceeded|resource busy|target is busy)\b|\b(not in|not so after|took) [\dhm.µ]+s\b`)
 
-// Late names the tests of one job that failed, but only of time.
+// Late names the tests of one job that failed in no other way than outOfTime says.
 type Late struct {
 	Where, Job string
 	Tests      []string // top-level ones
 }
 
-// TakeLate returns the tests of the jobs that failed because time ran out, and
-// of nothing else, and takes their failures off the count: whoever calls it runs
-// them again. With more than most of them it takes none: that is no bad moment.
+// TakeLate returns the late tests of the jobs, and takes their failures off the
+// count: whoever calls it runs them again. With more than most of them it takes none: that is no bad moment.
 func (s *Summary) TakeLate(jobs []string, most int) []Late {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -30,11 +29,11 @@ func (s *Summary) TakeLate(jobs []string, most int) []Late {
 			continue
 		}
 		all = append(all, f.testKey())
-		if n := len(late); n == 0 || late[n-1].Where != f.where || late[n-1].Job != f.job {
-			late = append(late, Late{Where: f.where, Job: f.job})
+		n := slices.IndexFunc(late, func(l Late) bool { return l.Where == f.where && l.Job == f.job })
+		if n < 0 { // failures of several machines alternate
+			n, late = len(late), append(late, Late{Where: f.where, Job: f.job})
 		}
-		last := &late[len(late)-1]
-		last.Tests = append(last.Tests, topLevel(f.test))
+		late[n].Tests = append(late[n].Tests, topLevel(f.test))
 	}
 	if len(all) > most {
 		return nil

@@ -75,6 +75,20 @@ func TestSecondFailureOfALateTestCounts(t *testing.T) {
 	}
 }
 
+func TestLateTestsOfOneJobAreRunAgainTogether(t *testing.T) {
+	var s Summary
+	jobs := []*Job{s.Follow(&bytes.Buffer{}, "trixie", "internal-dm"), s.Follow(&bytes.Buffer{}, "bookworm", "internal-dm")}
+	for _, test := range []string{"TestA", "TestB"} {
+		for _, j := range jobs {
+			_, _ = j.Write([]byte("=== RUN   " + test + "\n    a_test.go:8: took 5s\n--- FAIL: " + test + " (0.10s)\n")) // never fails
+		}
+	}
+	want := []Late{{"trixie", "internal-dm", []string{"TestA", "TestB"}}, {"bookworm", "internal-dm", []string{"TestA", "TestB"}}}
+	if diff := cmp.Diff(want, s.TakeLate([]string{"internal-dm"}, 4)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTestsOfAScenarioAreNotRunAgain(t *testing.T) {
 	var s Summary
 	j := s.Follow(&bytes.Buffer{}, "trixie", "test-e2e-powercut-2")
