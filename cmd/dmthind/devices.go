@@ -22,7 +22,7 @@ type devices struct {
 // no longer activates the pool.
 func (d devices) Discard(ctx context.Context, t thinpool.Thin, node thinpool.Device) error {
 	extents, err := d.own(ctx, t, node)
-	if err != nil { // the pool was changed meanwhile, most likely
+	if err != nil { // the pool commits all the time, or a metadata snapshot is reserved
 		extents = []thinpool.Extent{{Length: t.Size}}
 	}
 	return d.Pool.Discard(ctx, node, extents)
