@@ -55,6 +55,12 @@ func (c *content) capability() ([]byte, error) {
 	return capabilityValue(buf, n, err)
 }
 
+// prefetch has the kernel read up to n bytes into its cache. That it doesn't is
+// no failure: whoever reads the file later waits, and is told what is wrong.
+func (c *content) prefetch(n int64) {
+	_ = unix.Fadvise(c.fd, 0, min(n, c.stat.length()), unix.FADV_WILLNEED)
+}
+
 // readAll reads a file into p, which is as long as the file, and closes it.
 func (c *content) readAll(p []byte) ([]byte, error) {
 	defer c.close()

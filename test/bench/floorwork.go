@@ -103,39 +103,3 @@ func syncAll(dir string) error {
 	}
 	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
 }
-
-// floorWrite is the first write to a snapshot, on either filesystem: dmthin's own
-// and that of Docker's driver.
-func floorWrite(ctx context.Context, b *bench, p *floorPool) error {
-	for fs, figure := range map[string]string{"ext4": figFloorWriteExt4, "xfs": figFloorWriteXFS} {
-		origin, err := p.origin(ctx, fs, func(dir string) error { return makeBig(filepath.Join(dir, "big"), b.scale.Big) })
-		if err != nil {
-			return err
-		}
-		child, err := origin.snapshot()
-		if err != nil {
-			return err
-		}
-		err = child.within(func(dir string) error {
-			t, err := timed(func() error { return writeInto(filepath.Join(dir, "big"), b.scale.Big/2) })
-			b.record(figure, t)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func makeBig(path string, size int64) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	block := make([]byte, 1<<20)
-	for at := int64(0); at < size && err == nil; at += int64(len(block)) {
-		_, err = f.WriteAt(block, at)
-	}
-	return errors.Join(err, f.Sync(), f.Close())
-}

@@ -17,6 +17,7 @@ func workloads(scale Scale) [][]workload {
 		{name: "apply", rounds: scale.SlowRounds, run: applyLayer},
 		{name: "diff-1000", rounds: scale.SlowRounds, run: diffThousand},
 		{name: "diff-all", rounds: scale.SlowRounds, run: diffWhole},
+		{name: "floor-read", rounds: scale.SlowRounds, run: floor(floorRead), only: own},
 		{name: "stall", rounds: scale.SlowRounds, run: stalls, only: loops},
 	}
 	if scale.Quick {
