@@ -15,6 +15,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/dm"
 	"github.com/dmthin/dmthin/internal/loop"
+	"github.com/dmthin/dmthin/test/writelog"
 )
 
 // The disk under test has three parts, one behind the other: the state, of the
@@ -92,6 +93,7 @@ type lab struct {
 
 const (
 	logDevice  = "crash-log"
+	turnDevice = "crash-turns"
 	partPrefix = "crash-"
 )
 
@@ -126,12 +128,22 @@ func openLab(ctx context.Context, image imageFile, log *imageFile) (_ *lab, err 
 			return nil, err
 		}
 		defer func() { _ = to.Close() }()
-		path, err = l.device(ctx, logDevice, dm.Target{Length: uint64(info.Size()) / 512, Type: "log-writes", Params: path + " " + to.Path})
-		if err != nil {
+		if path, err = l.record(ctx, path, to.Path, info.Size()); err != nil {
 			return nil, err
 		}
 	}
 	return l, l.partition(ctx, path, info.Size()-metadataSize-dataSize)
+}
+
+// record puts what records all writes above the disk.
+func (l *lab) record(ctx context.Context, disk, log string, size int64) (path string, err error) {
+	on := dm.Target{Length: uint64(size) / 512}
+	on.Type, on.Params = writelog.Recorder(disk, log)
+	if path, err = l.device(ctx, logDevice, on); err != nil {
+		return "", err
+	}
+	on.Type, on.Params = writelog.InTurn(path)
+	return l.device(ctx, turnDevice, on)
 }
 
 func (l *lab) partition(ctx context.Context, path string, state int64) error {

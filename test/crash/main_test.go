@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	_ = exec.Command("modprobe", "-a", "dm-log-writes", "dm-flakey").Run() // or it is built in
+	_ = exec.Command("modprobe", "-a", "dm-log-writes", "dm-delay", "dm-flakey").Run() // or it is built in
 	dmtest.Main(m)
 }
 

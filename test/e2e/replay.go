@@ -25,12 +25,13 @@ const (
 	replayDiskSize = 3 << 30
 	replayLogSize  = 8 << 30
 	replayDevice   = "dmthin-e2e-recorded"
+	replayTurns    = "dmthin-e2e-in-turn"
 )
 
 // newReplayLab makes the disk "blank".
 func newReplayLab(t *testing.T) replayLab {
 	t.Helper()
-	shell(t, "modprobe dm-log-writes")
+	shell(t, "modprobe --all dm-log-writes dm-delay")
 	lab := replayLab{dir: "/dev/shm/dmthin-e2e-replay", point: filepath.Join(env.data, "replay")}
 	shell(t, fmt.Sprintf(`rm -rf %[1]s %[2]s; mkdir -p %[1]s %[2]s; cd %[1]s
 truncate -s %[3]d blank; truncate -s %[4]d log
@@ -43,12 +44,17 @@ mkfs.ext4 -q -F -N 16384 -J size=32 -E lazy_itable_init=0,nodiscard blank`, lab.
 func (lab replayLab) recorded(t *testing.T, work func(mark func(word string))) *writelog.Log {
 	t.Helper()
 	lab.copy(t, "blank", "recorded")
+	recorder, on := writelog.Recorder("$disk", "$log")
+	order, above := writelog.InTurn("/dev/mapper/" + replayDevice)
 	shell(t, fmt.Sprintf(`cd %s; disk=$(losetup --find --show recorded) log=$(losetup --find --show log)
-dmsetup create %s --table "0 $(blockdev --getsz $disk) log-writes $disk $log"
+sectors=$(blockdev --getsz $disk)
+dmsetup create %s --table "0 $sectors %s %s"
+dmsetup create %s --table "0 $sectors %s %s"
 losetup --detach $disk; losetup --detach $log # their user keeps them
-mount /dev/mapper/%[2]s %[3]s`, lab.dir, replayDevice, lab.point))
+mount /dev/mapper/%[5]s %[8]s`, lab.dir, replayDevice, recorder, on, replayTurns, order, above, lab.point))
 	work(func(word string) { shell(t, fmt.Sprintf("dmsetup message %s 0 mark %s", replayDevice, word)) })
-	shell(t, fmt.Sprintf("umount %s; dmsetup remove --retry %s; rm %s/recorded", lab.point, replayDevice, lab.dir))
+	shell(t, fmt.Sprintf("umount %s; dmsetup remove --retry %s; dmsetup remove --retry %s; rm %s/recorded",
+		lab.point, replayTurns, replayDevice, lab.dir))
 	log, err := os.Open(filepath.Join(lab.dir, "log"))
 	if err != nil {
 		t.Fatal(err)
