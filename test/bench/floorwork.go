@@ -96,6 +96,14 @@ func floorCompare(ctx context.Context, b *bench, p *floorPool) error {
 	})
 }
 
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 func syncAll(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {

@@ -35,7 +35,7 @@ const (
 	figCommit          = "docker commit, 10 changed"
 	figRemoveContainer = "docker rm"
 	figBuild           = "docker build"
-	figFloorCreate     = floorPrefix + "create_snap and set_transaction_id"
+	figFloorCreate     = floorPrefix + "create_snap, one record synced, set_transaction_id"
 	figFloorMount      = floorPrefix + "activate, mount"
 	figFloorMount16    = floorPrefix + "activate, mount, at once"
 	figFloorUnmount    = floorPrefix + "unmount, deactivate"
