@@ -27,7 +27,7 @@ LONG   ?=
 long = -tags dmtest,e2e,takeover -timeout 6h
 # An emulated machine keeps about one CPU busy, so two releases side by side take little longer than one.
 MACHINES ?= 2
-vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(RUN)' -machines $(MACHINES) $(if $(HOST),-host)
+vmtest = go run ./test/vm test -distro '$(DISTRO)' -run '$(value RUN)' -machines $(MACHINES) $(if $(HOST),-host)
 
 .PHONY: help
 help: ## Say what each target does
@@ -81,7 +81,7 @@ unit: ## Run the tests that need no root and no particular kernel
 
 .PHONY: fuzz
 fuzz: ## Try generated inputs on everything that parses, FUZZTIME=20s each; takes RUN
-	@scripts/fuzz '$(RUN)'
+	@scripts/fuzz '$(value RUN)'
 
 .PHONY: root-test
 root-test: ## Run the tests that need root, loop devices and mounts, on this machine
@@ -113,7 +113,7 @@ crash-build: build ## Build build/crash/dmthind, the daemon with failpoints
 
 .PHONY: crash
 crash: crash-build ## Replay power cuts, fail daemon and disks, plant faults; CUTS=0 replays all, POINTS=20 hits fewer, takes RUN
-	@scripts/crash '$(RUN)'
+	@scripts/crash '$(value RUN)'
 
 .PHONY: soak
 soak: crash-build ## Have 32 clients at work for SOAK=3m, and the daemon die now and then, in a VM
@@ -125,7 +125,7 @@ load: crash-build ## Try ten thousand layers, a million files and the like in a 
 
 .PHONY: vm-test
 vm-test: plugin old-docker crash-build $(if $(LONG),released-docker) ## Run the tests that need device-mapper, in VMs; takes DISTRO, ONLY, RUN, LONG=1, HOST=1
-	@$(vmtest) -only '$(ONLY)' $(if $(LONG),$(long),-short)
+	@$(vmtest) -only '$(value ONLY)' $(if $(LONG),$(long),-short)
 
 .PHONY: test-long
 test-long: LONG = 1
@@ -143,11 +143,11 @@ conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; t
 
 .PHONY: bench
 bench: build old-docker ## Measure dmthin beside Docker's devicemapper driver and overlay2, in a VM; takes RUN, FLAGS
-	@scripts/bench $(if $(RUN),-only '$(RUN)') $(FLAGS)
+	@scripts/bench $(if $(RUN),-only '$(value RUN)') $(FLAGS)
 
 .PHONY: bench-quick
 bench-quick: build ## The same in five minutes, smaller and coarser; takes RUN
-	@scripts/bench -scale quick $(if $(RUN),-only '$(RUN)') $(FLAGS)
+	@scripts/bench -scale quick $(if $(RUN),-only '$(value RUN)') $(FLAGS)
 
 .PHONY: dockerfile
 dockerfile: plugin ## Build the Dockerfile with a real docker build, compare with build/plugin
