@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dmthin/dmthin/internal/thinmeta"
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
-// devices are the pool's, with its metadata device to look at.
+// devices are the pool's, with its metadata to look at.
 type devices struct {
 	*thinpool.Pool
-	metadata string
+	metadata *poolMetadata
 }
 
 // Discard leaves out what is not mapped anyway, nearly all of a layer's device, and
@@ -22,15 +23,29 @@ type devices struct {
 // no longer activates the pool.
 func (d devices) Discard(ctx context.Context, t thinpool.Thin, node thinpool.Device) error {
 	extents, err := d.own(ctx, t, node)
-	if err != nil { // the pool commits all the time, or a metadata snapshot is reserved
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil { // the pool commits all the time, or a check of it takes long
 		extents = []thinpool.Extent{{Length: t.Size}}
 	}
 	return d.Pool.Discard(ctx, node, extents)
 }
 
+// readersWait bounds the wait for who has a metadata snapshot, which hides what is
+// shared. Nobody waits for a discard, unless deferred deletion is off.
+const readersWait = time.Minute
+
 // own returns where a device has blocks of its own, from the metadata as they were
 // last committed: the flush sees to it that all of them are in there.
 func (d devices) own(ctx context.Context, t thinpool.Thin, node thinpool.Device) ([]thinpool.Extent, error) {
+	wait, cancel := context.WithTimeout(ctx, readersWait)
+	defer cancel()
+	done, err := d.metadata.Turn(wait)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	if err := d.Flush(node); err != nil {
 		return nil, err
 	}
@@ -50,7 +65,7 @@ func betweenCommits[T any](read func() (T, error)) (result T, err error) {
 }
 
 func (d devices) readOwn(ctx context.Context, t thinpool.Thin) (extents []thinpool.Extent, err error) {
-	metadata, err := thinmeta.Open(d.metadata)
+	metadata, err := thinmeta.Open(d.metadata.device)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 	"os"
@@ -33,6 +34,7 @@ const mib = 1 << 20
 type operatorHost struct {
 	dir          string
 	metadataSize string // "": 16MB
+	discards     bool   // what removed layers had
 	d            *driver
 }
 
@@ -58,9 +60,9 @@ func (h *operatorHost) init() error {
 func (h *operatorHost) request() plugin.InitRequest {
 	return plugin.InitRequest{Home: filepath.Join(h.dir, "home"), Options: []string{
 		"dm.loopdatasize=256MB", "dm.loopmetadatasize=" + cmp.Or(h.metadataSize, "16MB"), "dm.basesize=64MB", "dm.fs=ext4",
-		// What is deleted stays allocated in the loop file, as with a pool that
-		// Docker's own driver used.
-		"dm.blkdiscard=false",
+		// By default what is deleted stays allocated in the loop file, as with a pool
+		// that Docker's own driver used.
+		fmt.Sprint("dm.blkdiscard=", h.discards),
 	}}
 }
 

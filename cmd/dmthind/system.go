@@ -20,7 +20,7 @@ import (
 func newSystem(pool *thinpool.Pool, metadata *poolMetadata, observe diffObserver, verify float64, log *logrus.Entry) layer.System {
 	return layer.System{
 		Pool:      pool,
-		Devices:   devices{pool, metadata.device},
+		Devices:   devices{pool, metadata},
 		Freezer:   pool,
 		Inventory: inventory{pool, metadata},
 		Mounter:   kernelFS{},
