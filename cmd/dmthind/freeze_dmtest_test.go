@@ -10,10 +10,10 @@ import (
 )
 
 // A check of the pool reads its metadata for minutes. A docker diff meanwhile
-// needs them too, and the container frozen; it must not be while it waits.
+// needs them too, and the container frozen; it must not be for as long.
 //
 //vm:once
-func TestAComparisonThatWaitsFreezesNoContainer(t *testing.T) {
+func TestNoContainerIsFrozenForAsLongAsTheMetadataAreInUse(t *testing.T) {
 	h := newOperatorHost(t)
 	h.create(t, "image", "")
 	h.create(t, "container", "image")

@@ -14,9 +14,9 @@ import (
 	"github.com/dmthin/dmthin/internal/nameindex"
 )
 
-// Metadata is the pool's own metadata, which one reads at a time.
+// Metadata is the pool's own metadata, which one at a time can hold.
 type Metadata interface {
-	// Turn waits for other readers, and keeps them out until done.
+	// Turn waits for others who hold them, and keeps them out until done.
 	Turn(ctx context.Context) (done func(), err error)
 	// Commit makes what is at path the metadata of this moment. It fails where
 	// the pool is in no state for that.
@@ -47,10 +47,19 @@ type Config struct {
 	Observe func(Outcome) // told of every comparison
 }
 
+// view is one way to look at the pool's metadata.
+type view struct {
+	turn func(ctx context.Context) (done func(), err error)
+	scan scan
+}
+
+// scan finds the inodes in which one device differs from another.
+type scan func(ctx context.Context, before, after uint32) (inodescan.Result, error)
+
 // Differ compares layers of one pool. It may be used by many goroutines at once.
 type Differ struct {
-	cfg  Config
-	scan func(ctx context.Context, before, after uint32) (inodescan.Result, error)
+	cfg             Config
+	committed, held view
 	// inodesPerLookup is how many inodes of a layer there must be for each that
 	// differs, or listing all names is as fast as looking some up.
 	inodesPerLookup uint64
@@ -58,7 +67,25 @@ type Differ struct {
 
 // New makes a Differ. It opens nothing before the first comparison.
 func New(cfg Config) *Differ {
-	return &Differ{cfg: cfg, scan: pool{cfg.Metadata, cfg.DataDevice}.scan, inodesPerLookup: 10}
+	p := pool{cfg.Metadata, cfg.DataDevice}
+	return newDiffer(cfg, p.committed, p.held, 10)
+}
+
+func newDiffer(cfg Config, committed, held scan, inodesPerLookup uint64) *Differ {
+	return &Differ{cfg, view{oneByOne(), committed}, view{cfg.Metadata.Turn, held}, inodesPerLookup}
+}
+
+// oneByOne keeps comparisons from having the pool commit while another reads.
+func oneByOne() func(ctx context.Context) (done func(), err error) {
+	busy := make(chan struct{}, 1)
+	return func(ctx context.Context) (done func(), err error) {
+		select {
+		case busy <- struct{}{}:
+			return func() { <-busy }, nil
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for other comparisons: %w", ctx.Err())
+		}
+	}
 }
 
 // Changes returns what diff.Changes returns for the two folders. A parent
@@ -87,6 +114,8 @@ func (d *Differ) Changes(ctx context.Context, layer, parent Layer, still Still) 
 var (
 	errMany = errors.New("so much differs that looking at everything is as fast")
 	errBusy = errors.New("the layers could not be held still")
+	// errMoved is no reason for a walk, but for a second look.
+	errMoved = errors.New("the pool's metadata changed while they were read")
 )
 
 func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still) ([]diff.Change, Method, error) {
@@ -117,14 +146,26 @@ func (d *Differ) byBlocks(ctx context.Context, layer, parent Layer, still Still)
 	return changes, Blocks, err
 }
 
-// turnWait bounds the wait for other readers of the pool's metadata. A check of
+// turnWait bounds each wait for other readers of the pool's metadata. A check of
 // the pool reads for minutes where that is large.
 const turnWait = 10 * time.Second
 
-// look scans the layers while they are held still. It waits before that: a
-// container that writes meanwhile hangs.
-func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (found inodescan.Result, err error) {
-	done, err := d.turn(ctx)
+// look scans the layers while they are held still: as the pool committed them, or
+// if it goes on doing that, from metadata that are held for it, which others may
+// have. It waits before it holds them still: a container that writes meanwhile
+// hangs.
+func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (inodescan.Result, error) {
+	found, err := d.committed.look(ctx, layer, parent, still)
+	if errors.Is(err, errMoved) {
+		return d.held.look(ctx, layer, parent, still)
+	}
+	return found, err
+}
+
+func (v view) look(ctx context.Context, layer, parent Layer, still Still) (found inodescan.Result, err error) {
+	wait, cancel := context.WithTimeout(ctx, turnWait)
+	defer cancel()
+	done, err := v.turn(wait)
 	if err != nil {
 		return found, fmt.Errorf("%w: %w", errBusy, err)
 	}
@@ -132,17 +173,11 @@ func (d *Differ) look(ctx context.Context, layer, parent Layer, still Still) (fo
 	looked := false
 	held := still(ctx, func() error {
 		looked = true
-		found, err = d.scan(ctx, parent.Device, layer.Device)
+		found, err = v.scan(ctx, parent.Device, layer.Device)
 		return nil
 	})
 	if held != nil && !looked {
 		return found, fmt.Errorf("%w: %w", errBusy, held)
 	}
 	return found, errors.Join(err, held)
-}
-
-func (d *Differ) turn(ctx context.Context) (done func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, turnWait)
-	defer cancel()
-	return d.cfg.Metadata.Turn(ctx)
 }

@@ -142,7 +142,7 @@ func (m *images) compare(t *testing.T, after, before uint32) (outcome Outcome, c
 		outcome = o
 		m.outcomes[o.Method]++
 	}
-	d := &Differ{Config{Metadata: alone{}, Log: logrus.NewEntry(log), Observe: observe}, m.scan, 1}
+	d := newDiffer(Config{Metadata: alone{}, Log: logrus.NewEntry(log), Observe: observe}, m.scan, nil, 1)
 	m.use(t, before, true, func(string) {
 		m.use(t, after, true, func(string) {
 			got, err := d.Changes(t.Context(), m.layer(after), m.layer(before), unheld)

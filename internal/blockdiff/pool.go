@@ -3,6 +3,7 @@ package blockdiff
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/dmthin/dmthin/internal/inodescan"
@@ -19,18 +20,26 @@ type pool struct {
 	dataDevice func(context.Context) (string, error)
 }
 
-// scan finds the inodes in which the device after differs from before, while
+// committed finds the inodes in which the device after differs from before, while
 // both are still. Then all that leads to their blocks stays where it is, and what
 // the pool committed last can be read as long as it commits nothing else
-// meanwhile, for that may move the way to the devices. If it does, the metadata
-// are held: the kernel takes three commits more for that.
-func (p pool) scan(ctx context.Context, before, after uint32) (_ inodescan.Result, err error) {
-	if path, err := p.metadata.Commit(ctx); err == nil {
-		found, err := p.read(ctx, thinmeta.Open, path, before, after)
-		if !errors.Is(err, thinmeta.ErrChanged) {
-			return found, err
-		}
+// meanwhile, for that may move the way to the devices. If it does, or can't commit
+// now, the error is an errMoved.
+func (p pool) committed(ctx context.Context, before, after uint32) (inodescan.Result, error) {
+	path, err := p.metadata.Commit(ctx)
+	if err != nil {
+		return inodescan.Result{}, fmt.Errorf("%w: %w", errMoved, err)
 	}
+	found, err := p.read(ctx, thinmeta.Open, path, before, after)
+	if errors.Is(err, thinmeta.ErrChanged) {
+		err = fmt.Errorf("%w: %w", errMoved, err)
+	}
+	return found, err
+}
+
+// held is committed for a pool at work: it has the metadata held, for which the
+// kernel takes three commits more. It is for whoever has the turn.
+func (p pool) held(ctx context.Context, before, after uint32) (_ inodescan.Result, err error) {
 	path, release, err := p.metadata.Hold(ctx)
 	if err != nil {
 		return inodescan.Result{}, err

@@ -27,8 +27,14 @@ func twoLayers(t *testing.T) (layer, parent Layer, want []diff.Change) {
 	return layer, parent, []diff.Change{{Path: "/file", Kind: diff.Added}}
 }
 
-// compareWith compares two layers with a scan of its own.
-func compareWith(t *testing.T, cfg Config, still Still, scan func() (inodescan.Result, error)) (outcome Outcome, log string) {
+// looks is a scan that finds what look returns.
+func looks(look func() (inodescan.Result, error)) scan {
+	return func(context.Context, uint32, uint32) (inodescan.Result, error) { return look() }
+}
+
+// compareWith compares two layers by looks of its own, at what is committed and
+// at what is held.
+func compareWith(t *testing.T, cfg Config, still Still, committed, held func() (inodescan.Result, error)) (outcome Outcome, log string) {
 	t.Helper()
 	layer, parent, want := twoLayers(t)
 	var text bytes.Buffer
@@ -39,7 +45,7 @@ func compareWith(t *testing.T, cfg Config, still Still, scan func() (inodescan.R
 	if cfg.Metadata == nil {
 		cfg.Metadata = alone{}
 	}
-	d := &Differ{cfg, func(context.Context, uint32, uint32) (inodescan.Result, error) { return scan() }, 1}
+	d := newDiffer(cfg, looks(committed), looks(held), 1)
 	got, err := d.Changes(t.Context(), layer, parent, still)
 	if err != nil {
 		t.Fatal(err)
@@ -65,17 +71,32 @@ func (occupied) Turn(ctx context.Context) (done func(), err error) {
 	return nil, context.DeadlineExceeded
 }
 
+func nothing() (inodescan.Result, error) { return inodescan.Result{Used: 10}, nil }
+
+func moved() (inodescan.Result, error) { return inodescan.Result{}, errMoved }
+
+func TestWhoHoldsTheMetadataIsNotWaitedForUnlessTheyChange(t *testing.T) {
+	if outcome, log := compareWith(t, Config{Metadata: occupied{}, Verify: 1}, heldStill, nothing, moved); outcome.Reason != Verified {
+		t.Errorf("got %+v, log %s", outcome, log)
+	}
+	if outcome, log := compareWith(t, Config{Verify: 1}, heldStill, moved, nothing); outcome.Reason != Verified {
+		t.Errorf("after a change: got %+v, log %s", outcome, log)
+	}
+}
+
 // A container that writes to a layer hangs while that is held still.
 func TestNoLayerIsHeldStillWhileTheMetadataIsWaitedFor(t *testing.T) {
-	still := func(context.Context, func() error) error {
-		t.Error("the layers are held still")
-		return nil
+	times := 0
+	still := func(_ context.Context, look func() error) error {
+		times++
+		return look()
 	}
-	outcome, log := compareWith(t, Config{Metadata: occupied{}}, still, func() (inodescan.Result, error) {
-		return inodescan.Result{}, nil
-	})
+	outcome, log := compareWith(t, Config{Metadata: occupied{}}, still, moved, nothing)
 	if outcome != (Outcome{Walk, Busy}) || !strings.Contains(log, context.DeadlineExceeded.Error()) {
 		t.Errorf("got %+v, log %s", outcome, log)
+	}
+	if times != 1 {
+		t.Errorf("the layers were held still %d times, want once, before the wait", times)
 	}
 }
 
@@ -87,7 +108,7 @@ func TestAMismatchIsLoggedAndTheWalksAnswerUsed(t *testing.T) {
 	logger := logrus.New()
 	logger.SetOutput(&log)
 	var outcome Outcome
-	d := New(Config{Log: logrus.NewEntry(logger), Observe: func(o Outcome) { outcome = o }})
+	d := New(Config{Metadata: alone{}, Log: logrus.NewEntry(logger), Observe: func(o Outcome) { outcome = o }})
 	got, err := d.verified(t.Context(), layer, parent, []diff.Change{{Path: "/other", Kind: diff.Deleted}}, Blocks)
 	if err != nil {
 		t.Fatal(err)
@@ -107,9 +128,7 @@ func TestAMismatchIsLoggedAndTheWalksAnswerUsed(t *testing.T) {
 
 func TestAShareOfTheComparisonsIsVerified(t *testing.T) {
 	for share, want := range map[float64]Reason{0: "", 1: Verified} {
-		outcome, _ := compareWith(t, Config{Verify: share}, heldStill, func() (inodescan.Result, error) {
-			return inodescan.Result{Used: 10}, nil
-		})
+		outcome, _ := compareWith(t, Config{Verify: share}, heldStill, nothing, moved)
 		if outcome != (Outcome{Blocks, want}) {
 			t.Errorf("share %v: got %+v", share, outcome)
 		}
@@ -131,7 +150,7 @@ func TestADoubtFallsBackToTheWalk(t *testing.T) {
 		{Failed, heldStill, inodescan.Result{}, unheld},
 		{Failed, func(_ context.Context, look func() error) error { return errors.Join(look(), unheld) }, inodescan.Result{Used: 10}, nil},
 	} {
-		outcome, log := compareWith(t, Config{}, c.still, func() (inodescan.Result, error) { return c.found, c.err })
+		outcome, log := compareWith(t, Config{}, c.still, func() (inodescan.Result, error) { return c.found, c.err }, moved)
 		if outcome != (Outcome{Walk, c.want}) {
 			t.Errorf("got %+v, want %s", outcome, c.want)
 		}
