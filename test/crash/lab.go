@@ -37,7 +37,7 @@ const runDir = "/run/dmthin-crash"
 const stateDir = runDir + "/state"
 
 // imageFile is a disk in a sparse file.
-type imageFile struct{ *os.File }
+type imageFile struct{ writelog.SparseFile }
 
 func newImage(name string, size int64) (imageFile, error) {
 	if err := os.MkdirAll(labDir, 0o700); err != nil {
@@ -47,12 +47,7 @@ func newImage(name string, size int64) (imageFile, error) {
 	if err != nil {
 		return imageFile{}, err
 	}
-	return imageFile{f}, f.Truncate(size)
-}
-
-// Zero gives the range back to the host.
-func (f imageFile) Zero(at, length int64) error {
-	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, length)
+	return imageFile{writelog.SparseFile{File: f}}, f.Truncate(size)
 }
 
 // copyTo makes a copy that shares nothing, holes excepted.

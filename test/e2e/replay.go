@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/dmthin/dmthin/test/writelog"
 )
 
@@ -98,20 +96,12 @@ func (lab replayLab) copy(t *testing.T, from, to string) {
 	shell(t, fmt.Sprintf("cd %s; cp --sparse=always %s %s", lab.dir, from, to))
 }
 
-func (lab replayLab) open(t *testing.T, name string) replayDisk {
+func (lab replayLab) open(t *testing.T, name string) writelog.SparseFile {
 	t.Helper()
 	f, err := os.OpenFile(filepath.Join(lab.dir, name), os.O_RDWR, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	return replayDisk{f}
-}
-
-// replayDisk is a disk in a sparse file.
-type replayDisk struct{ *os.File }
-
-// Zero gives the range back to the host.
-func (f replayDisk) Zero(at, length int64) error {
-	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, at, length)
+	return writelog.SparseFile{File: f}
 }
