@@ -127,10 +127,12 @@ func requireSurvived(t *testing.T, prepared imageFile, f fault) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer func() { sweep(t, d) }()
 		if err := d.init(); err != nil {
 			t.Fatalf("%s: the work never began: %v", f, err)
 		}
 		w := startWitness(t, d)
+		defer w.end()
 		at := work(d, r)
 		if !f.waitHit(d) {
 			t.Errorf("%s was never reached", f)
@@ -149,6 +151,7 @@ func verifyAgain(t *testing.T, name string, operations []operation, at []progres
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer func() { sweep(t, d) }()
 	if err := d.init(); err != nil {
 		t.Errorf("%s: the daemon does not recover: %v", name, err)
 	}

@@ -74,6 +74,7 @@ func failAgain(t *testing.T, f fault) {
 func verifyStarted(t *testing.T, name string, operations []operation, at []progress) {
 	t.Helper()
 	d := started(t)
+	defer func() { sweep(t, d) }()
 	for _, line := range d.verify(t.Context(), operations, at) {
 		t.Errorf("%s: %s", name, line)
 	}

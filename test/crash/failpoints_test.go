@@ -76,9 +76,9 @@ func tracedWork(prepared imageFile) func(*testing.T) []fault {
 			d, err := startDaemon(tracing)
 			requireNoError(t, err)
 			requireNoError(t, d.init())
+			w := startWitness(t, d)
 			since := d.hits()
 			r := recorderAfter(before)
-			w := startWitness(t, d)
 			at := work(d, r)
 			w.stop(t, "tracing")
 			if wrong := d.settled(t.Context(), expect(r.operations, at)); len(wrong) > 0 {

@@ -3,6 +3,7 @@
 package crash
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ const witnessLayer = "witness"
 // witness is a container that runs and writes all the while.
 type witness struct {
 	path    string
-	stopped chan struct{}
+	cancel  context.CancelFunc
 	written sync.WaitGroup
 	lines   int
 	err     error
@@ -29,7 +30,8 @@ func startWitness(t *testing.T, d *daemon) *witness {
 		t.Fatal(err)
 	}
 	// Beside the layer's folder: its children are not to show it.
-	w := &witness{path: filepath.Join(filepath.Dir(dir), "lines"), stopped: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	w := &witness{path: filepath.Join(filepath.Dir(dir), "lines"), cancel: cancel}
 	// Its own file handle keeps the mount, as a container's namespace would.
 	f, err := os.Create(w.path)
 	if err != nil {
@@ -37,12 +39,7 @@ func startWitness(t *testing.T, d *daemon) *witness {
 	}
 	w.written.Go(func() {
 		defer f.Close()
-		for w.err == nil {
-			select {
-			case <-w.stopped:
-				return
-			default:
-			}
+		for w.err == nil && ctx.Err() == nil {
 			if _, w.err = fmt.Fprintln(f, w.lines); w.err == nil {
 				w.err = f.Sync()
 			}
@@ -52,11 +49,16 @@ func startWitness(t *testing.T, d *daemon) *witness {
 	return w
 }
 
+// end may be called any number of times.
+func (w *witness) end() {
+	w.cancel()
+	w.written.Wait()
+}
+
 // stop ends the witness and reads what it wrote.
 func (w *witness) stop(t *testing.T, name string) {
 	t.Helper()
-	close(w.stopped)
-	w.written.Wait()
+	w.end()
 	if w.err != nil {
 		t.Errorf("%s: a running container noticed: %v", name, w.err)
 	}
