@@ -30,8 +30,9 @@ type changeLog struct {
 	// The rest is protected by turn.
 	current uint64 // the pool's transaction ID
 	shut    error  // set once pool and records may differ: only recovery helps
-	// unfinished ends the change that a crash cut short, where recovery found a
-	// pool that could not be changed; nil once it is over.
+	// unfinished ends the last change, where recovery found it cut short in a pool
+	// that could not be changed, or the pool did not say whether it made it; nil
+	// once it is over.
 	unfinished func(context.Context) error
 	failed     error // the last message, where the pool could not carry it out
 }
@@ -44,6 +45,10 @@ type change struct {
 	message func(ctx context.Context) error
 	record  func(transactionID uint64) error
 	undo    func(ctx context.Context) error
+	// revoke takes back what message did, if it did anything: that is not known
+	// where it failed and the pool gave no reason. nil for a delete, which is
+	// repeated.
+	revoke func(ctx context.Context, intent state.Intent) error
 }
 
 // changeTimeout bounds one change. It is device-mapper's own work and three
@@ -130,11 +135,8 @@ func (c *changeLog) open(ctx context.Context) error {
 }
 
 func (c *changeLog) run(ctx context.Context, ch change) error {
-	if c.unfinished != nil {
-		if err := c.unfinished(ctx); err != nil {
-			return err
-		}
-		c.unfinished = nil
+	if err := c.finish(ctx); err != nil {
+		return err
 	}
 	next := c.current + 1
 	ch.intent.OpenTransactionID = next
@@ -142,25 +144,51 @@ func (c *changeLog) run(ctx context.Context, ch change) error {
 		return fmt.Errorf("announce change %d: %w", next, err)
 	}
 	if err := ch.message(ctx); err != nil {
-		if !told(err) { // the kernel calls a pool writable that can't read its metadata
-			err = fmt.Errorf("the pool could not make a change; look at the kernel's log, and at the disk below the pool's metadata: %w", err)
-			c.failed = err
-		}
-		return err
+		return c.notMade(ctx, ch, err)
 	}
 	c.failed = nil
 	if err := ch.record(next); err != nil {
 		return c.takeBack(ctx, ch, err)
 	}
-	if err := c.pool.SetTransactionID(ctx, c.current, next); err != nil {
-		return c.takeBack(ctx, ch, err)
-	}
-	if err := c.verify(ctx, next); err != nil {
+	set := c.pool.SetTransactionID(ctx, c.current, next)
+	err := c.verify(ctx, next)
+	switch {
+	case err == nil: // whatever set says
+		c.current = next
+		return nil
+	case set != nil:
+		return c.takeBack(ctx, ch, set)
+	default:
 		c.shut = err
 		return err
 	}
-	c.current = next
+}
+
+// finish ends what the last change left.
+func (c *changeLog) finish(ctx context.Context) error {
+	if c.unfinished == nil {
+		return nil
+	}
+	if err := c.unfinished(ctx); err != nil {
+		return err
+	}
+	c.unfinished = nil
 	return nil
+}
+
+// notMade is for a message that failed. Its intent stays until what it may have
+// done is taken back.
+func (c *changeLog) notMade(ctx context.Context, ch change, err error) error {
+	if told(err) {
+		return err
+	}
+	// The kernel calls a pool writable that can't read its metadata.
+	c.failed = fmt.Errorf("the pool could not make a change; look at the kernel's log, and at the disk below the pool's metadata: %w", err)
+	if ch.revoke != nil {
+		c.unfinished = func(ctx context.Context) error { return ch.revoke(ctx, ch.intent) }
+		_ = c.finish(ctx) // or the next change does
+	}
+	return c.failed
 }
 
 // told reports whether an error of a message is the answer of a pool that works,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/docker/go-units"
 
@@ -211,6 +212,7 @@ func (s *Store) createOnce(ctx context.Context, l *layer, message func(context.C
 		undo: func(ctx context.Context) error {
 			return errors.Join(s.records.Delete(l.name()), s.sys.Pool.Delete(ctx, id))
 		},
+		revoke: s.revoke,
 	})
 	if err != nil {
 		if !errors.Is(err, thinpool.ErrDeviceExists) {
@@ -222,6 +224,24 @@ func (s *Store) createOnce(ctx context.Context, l *layer, message func(context.C
 	defer s.mu.Unlock()
 	if l.id != "" {
 		s.layers[l.id] = l
+	}
+	return nil
+}
+
+// revokeTimeout bounds the wait for who reads the pool's metadata, which may be
+// waiting for the change lock.
+const revokeTimeout = 10 * time.Second
+
+// revoke deletes the device of a creation that may have come to nothing.
+func (s *Store) revoke(ctx context.Context, intent state.Intent) error {
+	ctx, cancel := context.WithTimeout(ctx, revokeTimeout)
+	defer cancel()
+	existing, err := s.sys.Inventory.Existing(ctx)
+	if err == nil {
+		_, err = s.deleteAgain(ctx, intent, existing)
+	}
+	if err != nil {
+		return fmt.Errorf("find out whether device %d was made: %w", intent.DeviceID, err)
 	}
 	return nil
 }

@@ -28,7 +28,9 @@ type world struct {
 	tid      uint64
 	mode     thinpool.Mode
 	used     uint64
-	full     bool // of metadata
+	full     bool  // of metadata
+	lost     error // what creations return, though they are made
+	unsaid   error // what setting the transaction ID returns, though it is set
 	devices  map[thinpool.DeviceID]thinDev
 	active   map[string]thinpool.Info
 	held     map[string]bool // devices that somebody else has open
@@ -140,7 +142,7 @@ func (w *world) add(id thinpool.DeviceID, content string) error {
 		return thinpool.ErrDeviceExists
 	}
 	w.devices[id] = thinDev{w.tid, content}
-	return nil
+	return w.lost
 }
 
 func (w *world) CreateThin(_ context.Context, id thinpool.DeviceID) error {
@@ -193,7 +195,7 @@ func (w *world) SetTransactionID(_ context.Context, from, to uint64) error {
 		return fmt.Errorf("transaction ID is %d", w.tid)
 	}
 	w.tid = to
-	return nil
+	return w.unsaid
 }
 
 func (w *world) Activate(_ context.Context, t thinpool.Thin, _ bool) (thinpool.Device, error) {
