@@ -39,6 +39,9 @@ const readersWait = time.Minute
 // own returns where a device has blocks of its own, from the metadata as they were
 // last committed: the flush sees to it that all of them are in there.
 func (d devices) own(ctx context.Context, t thinpool.Thin, node thinpool.Device) ([]thinpool.Extent, error) {
+	if err := d.Flush(node); err != nil { // before the turn: it waits for a disk that hangs
+		return nil, err
+	}
 	wait, cancel := context.WithTimeout(ctx, readersWait)
 	defer cancel()
 	done, err := d.metadata.Turn(wait)
@@ -46,9 +49,6 @@ func (d devices) own(ctx context.Context, t thinpool.Thin, node thinpool.Device)
 		return nil, err
 	}
 	defer done()
-	if err := d.Flush(node); err != nil {
-		return nil, err
-	}
 	return betweenCommits(func() ([]thinpool.Extent, error) { return d.readOwn(ctx, t) })
 }
 

@@ -57,7 +57,7 @@ func (m *images) benchCompare(b *testing.B, after, before uint32, want int) {
 	}
 	found := func(context.Context, uint32, uint32) (inodescan.Result, error) { return result, nil }
 	var outcome Outcome
-	d := &Differ{Config{Metadata: alone{}, Log: logrus.NewEntry(logrus.New()), Observe: func(o Outcome) { outcome = o }}, found, 10}
+	d := newDiffer(Config{Metadata: alone{}, Log: logrus.NewEntry(logrus.New()), Observe: func(o Outcome) { outcome = o }}, found, nil, 10)
 	m.use(b, before, true, func(string) {
 		m.use(b, after, true, func(string) {
 			begin := cpuTime(b)
