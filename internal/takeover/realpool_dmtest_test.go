@@ -120,6 +120,7 @@ var realFileDamages = []string{"missing record", "damaged record", "pool that ne
 // not, made by the kernel and not by the test.
 //
 //vm:once
+//vm:long
 func TestDamageThatTheKernelLeavesIsNamed(t *testing.T) {
 	adopt, undo, _ := operations(t)
 	for _, fs := range realFilesystems {

@@ -13,6 +13,7 @@ import (
 // records and layers are from the future then.
 //
 //vm:once
+//vm:long
 func TestTheClockMayBeSetBack(t *testing.T) {
 	onDisk(t, preparedDisk(t), func() {
 		d := started(t)

@@ -20,6 +20,7 @@ var tellsReadOnly = regexp.MustCompile(`read-only.*mount`)
 // and has its successor find a filesystem that takes no writes any more.
 //
 //vm:once
+//vm:long
 func TestTheStateMayBeReadOnlyFromTheStart(t *testing.T) {
 	onDisk(t, preparedDisk(t), func() {
 		d := started(t)
