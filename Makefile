@@ -143,11 +143,11 @@ conformance: build ## Run the whole of Docker's own graphdriver suite, in VMs; t
 
 .PHONY: bench
 bench: build old-docker ## Measure dmthin beside Docker's devicemapper driver and overlay2, in a VM; takes RUN, FLAGS
-	@scripts/bench $(if $(RUN),-only '$(value RUN)') $(FLAGS)
+	@scripts/bench $(if $(value RUN),-only '$(value RUN)') $(FLAGS)
 
 .PHONY: bench-quick
 bench-quick: build ## The same in five minutes, smaller and coarser; takes RUN
-	@scripts/bench -scale quick $(if $(RUN),-only '$(value RUN)') $(FLAGS)
+	@scripts/bench -scale quick $(if $(value RUN),-only '$(value RUN)') $(FLAGS)
 
 .PHONY: dockerfile
 dockerfile: plugin ## Build the Dockerfile with a real docker build, compare with build/plugin
