@@ -32,9 +32,7 @@ func TestACreationThatFailedOnceItWasMadeLeavesNoDevice(t *testing.T) {
 	devices := w.count()
 	w.lost = unix.EIO
 	mustFail(t, d.Create(t.Context(), "b", "a", 0), unix.EIO)
-	if got := w.count(); got != devices {
-		t.Errorf("%d devices are in the pool, want %d", got, devices)
-	}
+	w.requireCount(t, devices)
 	w.lost = nil
 	create(t, d, "b", "a")
 }
@@ -51,15 +49,20 @@ func TestADeviceThatCouldNotBeTakenBackIsByTheNextChange(t *testing.T) {
 	w.lost = nil
 	w.failOn("", nil)
 	create(t, d, "b", "a")
-	if got := w.count(); got != devices+1 {
-		t.Errorf("%d devices are in the pool, want %d", got, devices+1)
-	}
+	w.requireCount(t, devices+1)
 }
 
 func (w *world) count() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.devices)
+}
+
+func (w *world) requireCount(t *testing.T, want int) {
+	t.Helper()
+	if got := w.count(); got != want {
+		t.Errorf("%d devices are in the pool, want %d", got, want)
+	}
 }
 
 // addOthers makes devices that no transaction of ours made, where none are.
@@ -81,9 +84,7 @@ func TestACreationThatFailedTouchesNoOtherDevice(t *testing.T) {
 	devices := w.count()
 	w.failOn("create_snap", unix.EIO)
 	mustFail(t, d.Create(t.Context(), "b", "", 0), unix.EIO)
-	if got := w.count(); got != devices {
-		t.Errorf("%d devices are in the pool, want %d", got, devices)
-	}
+	w.requireCount(t, devices)
 }
 
 func TestATransactionThatIsSetCountsWhateverTheCallSays(t *testing.T) {
