@@ -24,8 +24,12 @@ func (s *Store) Adopt(ctx context.Context) error {
 		byDir[m.Dir] = m
 	}
 	for _, l := range s.all() {
-		m, mounted := byDir[s.mountPoint(l)]
-		delete(byDir, s.mountPoint(l))
+		dir := s.mountPoint(l)
+		m, mounted := byDir[dir]
+		delete(byDir, dir)
+		if !mounted && s.reclaimer == nil { // being opened: nobody has got it since
+			continue
+		}
 		if err := s.adopt(ctx, l, m, mounted); err != nil {
 			s.log.WithError(err).WithField("layer", l.id).Warn("a layer that an earlier process was reading stays mounted")
 		}

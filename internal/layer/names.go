@@ -4,8 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/dmthin/dmthin/internal/state"
 )
@@ -23,12 +23,22 @@ func PoolUUID(id state.Identity) string { return "DMTHIN-" + id.PoolID + "-pool"
 // names makes the device-mapper names of layers.
 type names struct{ prefix string }
 
-// plain matches IDs that device-mapper takes as they are (libdevmapper escapes
-// everything else) and that can't be mistaken for a name of ours.
-var (
-	plain    = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z_.-]{0,100}$`)
-	reserved = regexp.MustCompile(`^(pool|base|deleted-.*|x-.*)$`)
-)
+// plainLength keeps a name below device-mapper's limit of 127 bytes.
+const plainLength = 101
+
+// plain tells IDs that device-mapper takes as they are; libdevmapper escapes
+// everything else.
+func plain(id string) bool {
+	return id != "" && len(id) <= plainLength && !strings.Contains("_.-", id[:1]) &&
+		!strings.ContainsFunc(id, func(r rune) bool {
+			return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("_.-", r)
+		})
+}
+
+// reserved tells IDs that could be mistaken for a name of ours.
+func reserved(id string) bool {
+	return id == "pool" || id == "base" || strings.HasPrefix(id, "deleted-") || strings.HasPrefix(id, "x-")
+}
 
 // device returns the name of a layer's device. IDs that don't fit a device
 // name are hashed.
@@ -36,7 +46,7 @@ func (n names) device(id string) string {
 	switch {
 	case id == "":
 		return n.prefix + "-base"
-	case plain.MatchString(id) && !reserved.MatchString(id):
+	case plain(id) && !reserved(id):
 		return n.prefix + "-" + id
 	}
 	sum := sha256.Sum256([]byte(id))
@@ -52,7 +62,7 @@ func (n names) deleted(deviceID uint32) string {
 // uuid names a thin device by what it is, its device ID, and for people by its
 // layer. It stays the same when the device is renamed.
 func (n names) uuid(deviceID uint32, layer string) string {
-	if !plain.MatchString(layer) {
+	if !plain(layer) {
 		sum := sha256.Sum256([]byte(layer))
 		layer = hex.EncodeToString(sum[:16])
 	}

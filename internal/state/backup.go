@@ -28,30 +28,23 @@ var ErrNotABackup = errors.New("not a backup of records")
 func (s *Store) Copy() (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, name := range []string{identityName, setupName} {
-		if _, err := copyFile(files, name, filepath.Join(s.dir, name)); err != nil {
-			return nil, err
+		content, err := os.ReadFile(filepath.Join(s.dir, name))
+		switch {
+		case err == nil:
+			files[name] = content
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("copy records: %w", err)
 		}
 	}
-	err := s.eachFile(func(e fs.DirEntry) (gone bool, err error) {
-		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
-			return false, nil
-		}
-		return copyFile(files, metadataPrefix+e.Name(), filepath.Join(s.metadata, e.Name()))
-	})
-	return files, err
-}
-
-// copyFile leaves out a file that isn't there: a removal may be under way.
-func copyFile(files map[string][]byte, path, from string) (gone bool, err error) {
-	content, err := os.ReadFile(from)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return true, nil
-	case err != nil:
-		return false, fmt.Errorf("copy records: %w", err)
+	wanted := func(e fs.DirEntry) bool { return e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") }
+	records, err := readAll(s, wanted, func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(s.metadata, name)) })
+	if err != nil {
+		return nil, fmt.Errorf("copy records: %w", err)
 	}
-	files[path] = content
-	return false, nil
+	for name, content := range records {
+		files[metadataPrefix+name] = content
+	}
+	return files, nil
 }
 
 // Restore replaces all records by the files of a Copy and returns where the old

@@ -56,45 +56,26 @@ func (s *Store) Scan() (Records, error) {
 	return found, nil
 }
 
-func (s *Store) read() (Records, error) {
-	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
-	err := s.eachFile(func(e fs.DirEntry) (gone bool, err error) {
-		return isRecordName(e.Name()) && s.load(&found, e.Name()), nil
-	})
-	return found, err
+// loaded is what a record's file holds, or why that can't be told.
+type loaded struct {
+	record  Record
+	damaged error
 }
 
-// maxListings bounds how often the directory is listed because files that it
-// had were gone when their turn came.
-const maxListings = 10
-
-// eachFile calls read for each file of the metadata directory. read tells of one
-// that is gone: a layer's record that is being buried has another name by now,
-// which a new listing shows.
-func (s *Store) eachFile(read func(fs.DirEntry) (gone bool, err error)) error {
-	seen := map[string]bool{}
-	for range maxListings {
-		entries, err := os.ReadDir(s.metadata)
-		if err != nil {
-			return fmt.Errorf("list records: %w", err)
-		}
-		anyGone := false
-		for _, e := range entries {
-			if seen[e.Name()] {
-				continue
-			}
-			seen[e.Name()] = true
-			gone, err := read(e)
-			if err != nil {
-				return err
-			}
-			anyGone = anyGone || gone
-		}
-		if !anyGone {
-			break
+func (s *Store) read() (Records, error) {
+	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
+	files, err := readAll(s, func(e fs.DirEntry) bool { return isRecordName(e.Name()) }, s.load)
+	for name, file := range files {
+		switch {
+		case file.damaged != nil:
+			found.Damaged[name] = file.damaged
+		case IsTombstone(name):
+			found.Tombstones[name] = file.record
+		default:
+			found.Layers[name] = file.record
 		}
 	}
-	return nil
+	return found, err
 }
 
 // Changed returns when a layer's record was last written: at its making, and at
@@ -114,35 +95,31 @@ func isRecordName(name string) bool {
 		name != deviceSetName && name != intentName
 }
 
-func (s *Store) load(found *Records, name string) (gone bool) {
-	var r Record
-	err := readJSON(s.metadata, name, &r)
+func (s *Store) load(name string) (file loaded, err error) {
+	err = readJSON(s.metadata, name, &file.record)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file, err
+	}
 	if err == nil {
-		err = r.check(filepath.Join(s.metadata, name))
+		if reason := file.record.check(); reason != nil {
+			err = &DamagedError{filepath.Join(s.metadata, name), reason}
+		}
 	}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return true
-	case err != nil:
-		found.Damaged[name] = err
-	case IsTombstone(name):
-		found.Tombstones[name] = r
-	default:
-		found.Layers[name] = r
-	}
-	return false
+	file.damaged = err
+	return file, nil
 }
 
-func (r Record) check(path string) error {
+// check tells what is wrong with a record that could be read.
+func (r Record) check() error {
 	switch {
 	case r.DeviceID > MaxDeviceID:
-		return &DamagedError{path, fmt.Errorf("device ID %d is above %d", r.DeviceID, MaxDeviceID)}
+		return fmt.Errorf("device ID %d is above %d", r.DeviceID, MaxDeviceID)
 	case r.Size <= 0:
-		return &DamagedError{path, fmt.Errorf("size %d is not positive", r.Size)}
+		return fmt.Errorf("size %d is not positive", r.Size)
 	case r.Stage != StageReady && r.Stage != StagePreparing && r.Stage != StageApplying:
-		return &DamagedError{path, fmt.Errorf("stage %q is unknown", r.Stage)}
+		return fmt.Errorf("stage %q is unknown", r.Stage)
 	case r.Root != "" && (r.Root == ".." || strings.ContainsRune(r.Root, '/')):
-		return &DamagedError{path, fmt.Errorf("root %q is not a folder name", r.Root)}
+		return fmt.Errorf("root %q is not a folder name", r.Root)
 	}
 	return nil
 }

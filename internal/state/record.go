@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -75,8 +74,6 @@ type DeviceSet struct {
 	BaseFilesystem string `json:"BaseDeviceFilesystem"`
 }
 
-var tombstoneName = regexp.MustCompile(tombstoneInfix + `[0-9]+$`)
-
 // TombstoneName is where the record of a removed layer waits until its blocks
 // are back in the pool. Docker's driver would read it as a layer waiting for
 // deferred deletion, which it is.
@@ -85,7 +82,14 @@ func TombstoneName(name string, deviceID uint32) string {
 }
 
 // IsTombstone tells a tombstone's name from a layer's.
-func IsTombstone(name string) bool { return tombstoneName.MatchString(name) }
+func IsTombstone(name string) bool {
+	at := strings.LastIndex(name, tombstoneInfix)
+	if at < 0 {
+		return false
+	}
+	number := name[at+len(tombstoneInfix):]
+	return number != "" && strings.Trim(number, "0123456789") == ""
+}
 
 // CheckName refuses layer names that can't be a record's file name or that
 // have a meaning of their own in the metadata directory.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -93,12 +95,15 @@ func (s *Store) Close() error {
 func (s *Store) Dir() string { return s.dir }
 
 func (s *Store) removeTemporaries() error {
-	left, err := filepath.Glob(filepath.Join(s.metadata, tempPrefix+"*"))
+	entries, err := s.entries()
 	if err != nil {
-		return fmt.Errorf("look for unfinished records: %w", err)
+		return err
 	}
-	for _, path := range left {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), tempPrefix) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(s.metadata, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("remove unfinished record: %w", err)
 		}
 	}
@@ -182,16 +187,13 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 
 // Empty reports whether nothing was ever recorded here.
 func (s *Store) Empty() (bool, error) {
-	entries, err := os.ReadDir(s.metadata)
+	entries, err := s.entries()
 	if err != nil {
-		return false, fmt.Errorf("list records: %w", err)
+		return false, err
 	}
-	for _, e := range entries {
-		if e.Name() == intentName || e.Name() == deviceSetName || isRecordName(e.Name()) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return !slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == intentName || e.Name() == deviceSetName || isRecordName(e.Name())
+	}), nil
 }
 
 // WriteDeviceSet replaces the device set. It works on a full disk, so that a
