@@ -13,6 +13,15 @@ import (
 // disk is the limit.
 const maxWorkers = 8
 
+// workers is how many there are. Where all folders are listed, that keeps as many
+// CPUs busy; of those with seeds each is one or two reads of a disk to wait for.
+func (w *walk) workers() int {
+	if w.seeds != nil {
+		return min(len(w.pending), maxWorkers)
+	}
+	return min(runtime.GOMAXPROCS(0), maxWorkers)
+}
+
 // Changes lists what differs between the layer in one folder and its parent in
 // another, sorted by path; with parent "", everything in the layer. It finds
 // what Docker's own comparison finds, and also files that only got another name.
@@ -140,7 +149,7 @@ func (w *walk) run() error {
 		w.wake.Broadcast()
 	})
 	defer stop()
-	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
+	for range w.workers() {
 		group.Go(func() error { return w.work(ctx) })
 	}
 	return group.Wait()
