@@ -108,13 +108,13 @@ type inventory struct {
 	metadata *poolMetadata
 }
 
-func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64, err error) {
-	release, err := i.metadata.hold(ctx)
+// Existing reads what the pool committed last, which in a pool that was just opened
+// stays as it is; in one at work, and where it can't commit, what is held for it.
+func (i inventory) Existing(ctx context.Context) (map[thinpool.DeviceID]uint64, error) {
+	devices, err := i.metadata.committedDevices(ctx)
 	if err != nil {
-		return nil, err
+		devices, err = i.metadata.heldDevices(ctx)
 	}
-	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
-	devices, err := betweenCommits(func() ([]thinmeta.Device, error) { return i.metadata.devices(ctx) })
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +125,25 @@ func (i inventory) Existing(ctx context.Context) (_ map[thinpool.DeviceID]uint64
 	return existing, nil
 }
 
-// devices reads the pool's devices for whoever holds the metadata.
-func (m *poolMetadata) devices(ctx context.Context) (_ []thinmeta.Device, err error) {
-	metadata, err := m.open()
+func (m *poolMetadata) committedDevices(ctx context.Context) ([]thinmeta.Device, error) {
+	path, err := m.Commit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return readDevices(ctx, func() (*thinmeta.Reader, error) { return thinmeta.Open(path) })
+}
+
+func (m *poolMetadata) heldDevices(ctx context.Context) (_ []thinmeta.Device, err error) {
+	release, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
+	return betweenCommits(func() ([]thinmeta.Device, error) { return readDevices(ctx, m.open) })
+}
+
+func readDevices(ctx context.Context, open func() (*thinmeta.Reader, error)) (_ []thinmeta.Device, err error) {
+	metadata, err := open()
 	if err != nil {
 		return nil, err
 	}

@@ -136,7 +136,7 @@ func (c *checker) busy(ctx context.Context) func(name string) bool {
 
 // poolView reads the metadata of an inspection.
 func (i *instance) poolView(ctx context.Context, in layer.Inspection) (check.Pool, error) {
-	devices, err := i.metadata.devices(ctx)
+	devices, err := readDevices(ctx, i.metadata.open)
 	if err != nil {
 		return check.Pool{}, err
 	}

@@ -28,10 +28,11 @@ func newKeyLock() *keyLock { return &keyLock{held: map[string]*namedLock{}} }
 // lock takes the locks of all names, in sorted order so that two callers never
 // wait for each other, and returns what releases them. A name may repeat.
 func (k *keyLock) lock(ctx context.Context, names ...string) (unlock func(), err error) {
-	names = slices.Compact(slices.Sorted(slices.Values(names)))
-	var taken []string
+	slices.Sort(names) // in the caller's list, which is this call's own
+	names = slices.Compact(names)
+	taken := 0
 	unlock = func() {
-		for _, name := range slices.Backward(taken) {
+		for _, name := range slices.Backward(names[:taken]) {
 			k.release(name, true)
 		}
 	}
@@ -40,7 +41,7 @@ func (k *keyLock) lock(ctx context.Context, names ...string) (unlock func(), err
 			unlock()
 			return nil, fmt.Errorf("wait for other work on layer %s: %w", name, err)
 		}
-		taken = append(taken, name)
+		taken++
 	}
 	if k.isClosed() {
 		unlock()

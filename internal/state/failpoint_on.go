@@ -17,6 +17,8 @@ func kindOf(name string) string {
 		return "deviceset"
 	case identityName:
 		return "identity"
+	case digestName:
+		return "digest"
 	case BaseName:
 		return "base"
 	}

@@ -1,11 +1,16 @@
 package state
 
 import (
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func FuzzRecordIsReadWholeOrNamed(f *testing.F) {
@@ -46,6 +51,31 @@ func FuzzRecordIsReadWholeOrNamed(f *testing.F) {
 		var damaged *DamagedError
 		if err, ok := found.Damaged[name]; ok && (!errors.As(err, &damaged) || !strings.Contains(err.Error(), path)) {
 			t.Errorf("the error does not name the file: %v", err)
+		}
+	})
+}
+
+// What a digest says is taken where its checksum is right.
+func FuzzDigestIsReadWholeOrLeftAside(f *testing.F) {
+	data, err := encodeDigest(digest{recordShape, []digested{{"layer", fingerprint{1, 2, 3, 4}, Record{DeviceID: 2, Size: 10 << 30}}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data[crc32.Size:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		data := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE(content))
+		d, err := decodeDigest(append(data, content...))
+		if err != nil {
+			return
+		}
+		again, err := encodeDigest(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same, err := decodeDigest(again)
+		if diff := cmp.Diff(d, same, cmpopts.EquateEmpty()); diff != "" || err != nil {
+			t.Error(diff, err)
 		}
 	})
 }

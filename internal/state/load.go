@@ -23,10 +23,12 @@ type Records struct {
 // Load reads all records. A damaged file never hides in silence nor stops the
 // rest: it is returned by name. Load finishes a Bury that was cut short.
 func (s *Store) Load() (Records, error) {
-	found, err := s.read()
+	s.digest = s.takeDigest()
+	files, err := s.readKnown(time.Time{})
 	if err != nil {
 		return Records{}, err
 	}
+	found := sorted(files)
 	if err := s.finishBurials(&found); err != nil {
 		return Records{}, err
 	}
@@ -34,13 +36,14 @@ func (s *Store) Load() (Records, error) {
 	return found, nil
 }
 
-// Scan is Load for onlookers: it changes nothing. A layer that is being buried
-// counts as buried.
+// Scan is Load for onlookers: it changes nothing, and reads each file. A layer that
+// is being buried counts as buried.
 func (s *Store) Scan() (Records, error) {
-	found, err := s.read()
+	files, err := readAll(s, isRecord, s.load)
 	if err != nil {
 		return Records{}, err
 	}
+	found := sorted(files)
 	for tombstone, r := range found.Tombstones {
 		if name := BuriedName(tombstone, r); found.Layers[name].DeviceID == r.DeviceID {
 			delete(found.Layers, name)
@@ -60,11 +63,11 @@ func (s *Store) Scan() (Records, error) {
 type loaded struct {
 	record  Record
 	damaged error
+	print   *fingerprint // of when it was read; nil if it may change and keep that
 }
 
-func (s *Store) read() (Records, error) {
+func sorted(files map[string]loaded) Records {
 	found := Records{Layers: map[string]Record{}, Tombstones: map[string]Record{}, Damaged: map[string]error{}}
-	files, err := readAll(s, func(e fs.DirEntry) bool { return isRecordName(e.Name()) }, s.load)
 	for name, file := range files {
 		switch {
 		case file.damaged != nil:
@@ -75,7 +78,7 @@ func (s *Store) read() (Records, error) {
 			found.Layers[name] = file.record
 		}
 	}
-	return found, err
+	return found
 }
 
 // Changed returns when a layer's record was last written: at its making, and at
@@ -94,6 +97,8 @@ func isRecordName(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, ".migrated") &&
 		name != deviceSetName && name != intentName
 }
+
+func isRecord(e fs.DirEntry) bool { return isRecordName(e.Name()) }
 
 func (s *Store) load(name string) (file loaded, err error) {
 	err = readJSON(s.metadata, name, &file.record)

@@ -2,17 +2,21 @@ package state
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
-func BenchmarkLoad5000Records(b *testing.B) {
+const many = 5000
+
+func openMany(b *testing.B) *Store {
+	b.Helper()
 	s, err := Open(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.Close()
-	for i := range uint32(5000) {
+	for i := range uint32(many) {
 		name := fmt.Sprintf("%064x", i)
 		data, err := encode(name, Record{DeviceID: i, Size: 10 << 30, TransactionID: uint64(i), Parent: strings.Repeat("a", 64)})
 		if err == nil {
@@ -22,9 +26,40 @@ func BenchmarkLoad5000Records(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-	for b.Loop() {
-		if found, err := s.Load(); err != nil || len(found.Layers) != 5000 {
-			b.Fatal(len(found.Layers), err)
-		}
+	return s
+}
+
+func loadMany(b *testing.B, s *Store) {
+	b.Helper()
+	if found, err := s.Load(); err != nil || len(found.Layers) != many {
+		b.Fatal(len(found.Layers), err)
 	}
+}
+
+// After a crash.
+func BenchmarkLoadOf5000Records(b *testing.B) {
+	s := openMany(b)
+	defer s.Close()
+	for b.Loop() {
+		loadMany(b, s)
+	}
+}
+
+func BenchmarkLoadOf5000RecordsAfterAnOrderlyEnd(b *testing.B) {
+	s := openMany(b)
+	time.Sleep(settled)
+	loadMany(b, s)
+	for b.Loop() {
+		b.StopTimer()
+		if err := s.Close(); err != nil {
+			b.Fatal(err)
+		}
+		var err error
+		if s, err = Open(s.Dir()); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+		loadMany(b, s)
+	}
+	_ = os.RemoveAll(s.Dir())
 }

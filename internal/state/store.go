@@ -38,6 +38,8 @@ type Store struct {
 	mu      sync.Mutex // protects failure
 	failure error      // of the last write of a record; see Writable
 
+	digest map[string]digested // of the records that Load read, by name; of Load and Close
+
 	probe   func(dir string) error // writes to the disk; replaced by tests
 	probing chan struct{}          // full while a probe is under way
 }
@@ -85,6 +87,7 @@ func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	s.closed = true
+	_ = s.leaveDigest()
 	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("close state directory %s: %w", s.dir, err)
 	}
