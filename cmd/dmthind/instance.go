@@ -80,6 +80,7 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, obs
 			return i, adviseDamage(err)
 		}
 	}
+	i.pool.Settle(ctx)
 	i.background = i.startBackground()
 	return i, nil
 }

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -24,28 +25,35 @@ type CreateOptions struct {
 // When only the wait for udevd fails (ErrUdevTimeout, or the context ended) the
 // device stays, and its Info comes with the error.
 func Create(ctx context.Context, dev ID, table []Target, opts CreateOptions) (Info, error) {
-	if err := dev.Validate(); err != nil {
+	info, event, err := CreateAhead(dev, table, opts)
+	if err != nil {
 		return Info{}, err
 	}
+	return info, event.Wait(ctx)
+}
+
+// CreateAhead is Create that leaves the wait for udevd to its caller.
+func CreateAhead(dev ID, table []Target, opts CreateOptions) (Info, Event, error) {
+	if err := dev.Validate(); err != nil {
+		return Info{}, Event{}, err
+	}
 	if err := register(dev); err != nil {
-		return Info{}, err
+		return Info{}, Event{}, err
 	}
 	// libdevmapper can do these steps in one task, but then loses the errno.
 	if err := load(dev, table, opts.ReadOnly); err != nil {
-		return Info{}, undoCreate(dev, err)
+		return Info{}, Event{}, undoCreate(dev, err)
 	}
 	wait := opts.WaitUdev && UdevSyncSupported()
-	live, err := withUdev(ctx, wait, func(cookie uint16) error {
-		return resume(dev, cookie)
-	})
-	if err != nil && !live {
-		return Info{}, undoCreate(dev, err)
+	event, err := announced(wait, func(cookie uint16) error { return resume(dev, cookie) })
+	if err != nil {
+		return Info{}, Event{}, undoCreate(dev, err)
 	}
-	info, lookupErr := Lookup(dev)
-	if lookupErr != nil {
-		return Info{}, lookupErr
+	info, err := Lookup(dev)
+	if err != nil {
+		return Info{}, Event{}, errors.Join(err, event.Wait(context.Background()))
 	}
-	return info, err
+	return info, event, nil
 }
 
 // register makes the device without a table.

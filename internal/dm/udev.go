@@ -74,17 +74,38 @@ func (c *cookie) wait(ctx context.Context) error {
 // withUdev runs call and, if asked to, waits until udevd is through with the
 // event it caused. ran says that call itself succeeded.
 func withUdev(ctx context.Context, wait bool, call func(cookie uint16) error) (ran bool, err error) {
-	if !wait {
-		err := call(0)
-		return err == nil, err
-	}
-	c, err := newCookie()
+	event, err := announced(wait, call)
 	if err != nil {
 		return false, err
 	}
-	defer c.destroy()
-	if err := call(c.base); err != nil {
-		return false, err
+	return true, event.Wait(ctx)
+}
+
+// Event is one that udevd is told of.
+type Event struct{ cookie *cookie }
+
+// announced runs call, with a cookie if udevd is to be waited for.
+func announced(wait bool, call func(cookie uint16) error) (Event, error) {
+	if !wait {
+		return Event{}, call(0)
 	}
-	return true, c.wait(ctx)
+	c, err := newCookie()
+	if err != nil {
+		return Event{}, err
+	}
+	if err := call(c.base); err != nil {
+		c.destroy()
+		return Event{}, err
+	}
+	return Event{c}, nil
+}
+
+// Wait returns when udevd is through with the event. It must be called once, or a
+// semaphore stays behind. ErrUdevTimeout: udevd took more than ten seconds.
+func (e Event) Wait(ctx context.Context) error {
+	if e.cookie == nil {
+		return nil
+	}
+	defer e.cookie.destroy()
+	return e.cookie.wait(ctx)
 }

@@ -56,6 +56,7 @@ func openPool(t testing.TB, spec thinpool.Spec) *thinpool.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pool.Settle(t.Context())
 	t.Cleanup(func() { closeAll(t, pool) })
 	return pool
 }

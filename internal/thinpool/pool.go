@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -22,6 +23,8 @@ type Pool struct {
 	blockSize int64 // bytes; nothing else of a pool is fixed
 	adopted   bool  // someone else made the pool, and reloads it too
 	log       *logrus.Entry
+
+	event atomic.Pointer[dm.Event] // the pool's creation, until udevd was waited for
 
 	// reloading is held for a new table of the pool, and shared by whoever makes
 	// a device of it, which can't be done while the pool is suspended.
@@ -42,8 +45,8 @@ func (p *Pool) owns(uuid string) bool {
 	return strings.HasPrefix(uuid, p.prefix) && uuid != p.id.UUID
 }
 
-// Open creates the pool device, or takes over the active one of that name. It
-// waits for udevd, so that the pool's symlink in /dev/mapper exists.
+// Open creates the pool device, or takes over the active one of that name. Settle
+// has to follow.
 //
 // An active device is taken over only if it has the pool's UUID (else
 // ErrForeign) and lies on these devices with this block size. What a process
@@ -83,35 +86,46 @@ func openPool(ctx context.Context, spec Spec, log *logrus.Entry) (*Pool, error) 
 	pool := newPool(spec.id(), spec.prefix(), devNumber{info.Major, info.Minor}, log)
 	pool.blockSize = spec.BlockSize
 	if !info.Exists {
-		pool.number, err = createPool(ctx, spec, backing, log)
-		return pool, err
+		return pool, pool.bringUp(ctx, spec, backing)
 	}
 	return pool, pool.takeOver(ctx, spec, backing, info)
 }
 
-func createPool(ctx context.Context, spec Spec, b backing, log *logrus.Entry) (devNumber, error) {
+// bringUp makes the pool device.
+func (p *Pool) bringUp(ctx context.Context, spec Spec, b backing) error {
 	recorded, err := recordedBlockSize(spec.MetadataDevice)
 	if err != nil {
-		return devNumber{}, err
+		return err
 	}
 	if recorded != 0 && recorded != spec.BlockSize {
-		return devNumber{}, blockSizeError(recorded, spec.BlockSize)
+		return blockSizeError(recorded, spec.BlockSize)
 	}
 	if recorded != 0 && spec.Check != nil {
 		if err := spec.Check(ctx); err != nil {
-			return devNumber{}, err
+			return err
 		}
 	}
 	table := spec.table(b.metadata, b.data, b.dataSize)
-	info, err := dm.Create(ctx, spec.id(), table, dm.CreateOptions{WaitUdev: true})
-	if errors.Is(err, dm.ErrUdevTimeout) {
-		log.WithError(err).Warnf("thin pool %s is active, but /dev/mapper/%s may be missing", spec.Name, spec.Name)
-		err = nil
+	info, event, err := dm.CreateAhead(spec.id(), table, dm.CreateOptions{WaitUdev: true})
+	if err != nil {
+		return err
 	}
-	if err != nil && info.Exists {
-		return devNumber{}, also(err, dm.Remove(context.WithoutCancel(ctx), spec.id(), dm.RemoveOptions{}))
+	p.number = devNumber{info.Major, info.Minor}
+	p.event.Store(&event)
+	return nil
+}
+
+// Settle waits until udevd is through with the pool that Open created: its symlink
+// in /dev/mapper exists then. udevd may have a queue to get through first, and
+// nothing here needs it, so that it is best called once all else is done.
+func (p *Pool) Settle(ctx context.Context) {
+	event := p.event.Swap(nil)
+	if event == nil {
+		return
 	}
-	return devNumber{info.Major, info.Minor}, err
+	if err := event.Wait(ctx); err != nil {
+		p.log.WithError(err).Warnf("thin pool %s is active, but /dev/mapper/%s may be missing", p.id.Name, p.id.Name)
+	}
 }
 
 // takeOver makes sure that the active device is the pool that spec describes,
@@ -183,6 +197,7 @@ func (p *Pool) Close(ctx context.Context) error {
 	if p.adopted {
 		return nil
 	}
+	p.Settle(ctx)
 	err := explain(dm.Remove(ctx, p.id, dm.RemoveOptions{WaitUdev: true}))
 	switch {
 	case err == nil, errors.Is(err, ErrNotActive):
