@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/state"
@@ -23,13 +24,10 @@ func (s *Store) Adopt(ctx context.Context) error {
 	for _, m := range mounts {
 		byDir[m.Dir] = m
 	}
-	for _, l := range s.all() {
+	for _, l := range s.mountedOr(byDir) {
 		dir := s.mountPoint(l)
 		m, mounted := byDir[dir]
 		delete(byDir, dir)
-		if !mounted && s.reclaimer == nil { // being opened: nobody has got it since
-			continue
-		}
 		if err := s.adopt(ctx, l, m, mounted); err != nil {
 			s.log.WithError(err).WithField("layer", l.id).Warn("a layer that an earlier process was reading stays mounted")
 		}
@@ -40,6 +38,26 @@ func (s *Store) Adopt(ctx context.Context) error {
 		}
 	}
 	return s.deactivateUnused(ctx)
+}
+
+// mountedOr returns the layers that are mounted as far as this process knows, and
+// those whose folders are among mounts.
+func (s *Store) mountedOr(mounts map[string]filesystem.MountPoint) []*layer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []*layer
+	for l := range s.mounted {
+		if s.layers[l.id] == l {
+			found = append(found, l)
+		}
+	}
+	for dir := range mounts {
+		l, ok := s.layers[filepath.Base(dir)]
+		if _, known := s.mounted[l]; ok && !known && dir == s.mountPoint(l) {
+			found = append(found, l)
+		}
+	}
+	return found
 }
 
 func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mounted bool) error {
@@ -62,12 +80,14 @@ func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mo
 	case l.idle && mounted:
 		return nil
 	case mounted && !m.ReadOnly && !s.marked(l.name()):
-		l.mounted, l.refs = mountedWrite, 1
+		s.setMounted(l, mountedWrite)
+		l.refs = 1
 		return nil
 	case mounted:
 		return s.release(ctx, l)
 	}
-	l.mounted, l.refs = unmounted, 0
+	s.setMounted(l, unmounted)
+	l.refs = 0
 	return s.wakeUp(l)
 }
 

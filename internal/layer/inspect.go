@@ -137,7 +137,7 @@ func (s *Store) openForCheck(ctx context.Context, l *layer) (device thinpool.Dev
 func (s *Store) unmountOnly(ctx context.Context, l *layer) error {
 	_, err := s.sys.Mounter.Unmount(context.WithoutCancel(ctx), s.mountPoint(l))
 	if err == nil {
-		l.mounted = unmounted
+		s.setMounted(l, unmounted)
 	}
 	return err
 }

@@ -22,6 +22,18 @@ const (
 	mountedWrite
 )
 
+// setMounted notes how a layer is mounted. Its lock is held.
+func (s *Store) setMounted(l *layer, m mountState) {
+	l.mounted = m
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m == unmounted {
+		delete(s.mounted, l)
+	} else {
+		s.mounted[l] = struct{}{}
+	}
+}
+
 // Get mounts a layer for reading and writing and returns its folder, the same
 // on every call. Each Get wants one Put. label is an SELinux label or empty;
 // the first Get of a mounted layer decides.
@@ -84,7 +96,7 @@ func (s *Store) mount(ctx context.Context, l *layer, want mountState, label stri
 		if err := s.sys.Mounter.MakeWritable(ctx, dir); err != nil {
 			return errors.Join(err, s.releaseUnused(ctx, l))
 		}
-		l.mounted = mountedWrite
+		s.setMounted(l, mountedWrite)
 		return nil
 	}
 	device, err := s.sys.Devices.Activate(ctx, l.thin(s.names), false)
@@ -116,7 +128,8 @@ func (s *Store) mountDevice(ctx context.Context, l *layer, device thinpool.Devic
 	if err != nil {
 		return err
 	}
-	l.mounted, l.label, l.synced = want, label, false
+	s.setMounted(l, want)
+	l.label, l.synced = label, false
 	if s.fs == filesystem.XFS && s.opts.XFSNoSpaceRetries != nil {
 		if err := s.sys.Resizer.SetNoSpaceRetries(device.Path, *s.opts.XFSNoSpaceRetries); err != nil {
 			return err
@@ -174,7 +187,7 @@ func (s *Store) release(ctx context.Context, l *layer) error {
 
 // left notes that a layer's mount point is free.
 func (s *Store) left(l *layer) error {
-	l.mounted = unmounted
+	s.setMounted(l, unmounted)
 	if err := s.wakeUp(l); err != nil {
 		return err
 	}

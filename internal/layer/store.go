@@ -52,6 +52,7 @@ type Store struct {
 
 	mu         sync.Mutex // protects the maps; innermost, never held while waiting
 	layers     map[string]*layer
+	mounted    map[*layer]struct{} // those that are, the base device and removed ones too
 	tombstones map[string]state.Record
 	detached   map[string]io.Closer // by tombstone: what is left to be unmounted
 	damaged    map[string]error
@@ -69,13 +70,13 @@ type layer struct {
 	record state.Record
 	device string // device-mapper name
 
-	mounted mountState
-	idle    bool   // mounted, though nobody uses it
-	synced  bool   // mounted, and nobody could write since it was synced
-	label   string // SELinux label it is mounted with
-	refs    int    // Gets less Puts
-	pins    int    // streams that read or fill it, and holds
-	holds   int    // of the pins, those an operator asked for
+	mounted mountState // set by setMounted
+	idle    bool       // mounted, though nobody uses it
+	synced  bool       // mounted, and nobody could write since it was synced
+	label   string     // SELinux label it is mounted with
+	refs    int        // Gets less Puts
+	pins    int        // streams that read or fill it, and holds
+	holds   int        // of the pins, those an operator asked for
 	removed bool
 	lost    error // set: the pool has no such device
 }
@@ -132,6 +133,7 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		names:      names{prefix: Prefix(identity)},
 		locks:      newKeyLock(),
 		layers:     map[string]*layer{},
+		mounted:    map[*layer]struct{}{},
 		tombstones: map[string]state.Record{},
 		detached:   map[string]io.Closer{},
 		damaged:    map[string]error{},
