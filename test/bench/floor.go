@@ -46,7 +46,8 @@ const (
 type floorPool struct {
 	control
 	dir     string
-	node    string // of the pool; its name is no link without udev
+	files   []string // metadata, data
+	node    string   // of the pool; its name is no link without udev
 	loops   []string
 	devices int // thin ones made so far; the next one's ID
 	taken   int // snapshots; the pool's transaction ID
@@ -54,7 +55,7 @@ type floorPool struct {
 
 func (p *floorPool) make(ctx context.Context) error {
 	for _, size := range []int64{64 << 20, 4 << 30} { // metadata, data
-		path := filepath.Join(p.dir, fmt.Sprint(len(p.loops)))
+		path := filepath.Join(p.dir, fmt.Sprint(len(p.files)))
 		f, err := os.Create(path)
 		if err != nil {
 			return err
@@ -62,6 +63,13 @@ func (p *floorPool) make(ctx context.Context) error {
 		if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
 			return err
 		}
+		p.files = append(p.files, path)
+	}
+	return p.start(ctx)
+}
+
+func (p *floorPool) start(ctx context.Context) error {
+	for _, path := range p.files {
 		out, err := output(ctx, "losetup", "--find", "--show", "--direct-io=on", path)
 		if err != nil {
 			return err
@@ -80,6 +88,7 @@ func (p *floorPool) remove(ctx context.Context) error {
 		_, detached := output(ctx, "losetup", "--detach", loop)
 		err = errors.Join(err, detached)
 	}
+	p.loops = nil
 	return err
 }
 

@@ -10,6 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// floorStart is what a pool takes to be there again.
+func floorStart(ctx context.Context, b *bench, p *floorPool) error {
+	if err := p.remove(ctx); err != nil {
+		return err
+	}
+	t, err := timed(func() error { return p.start(ctx) })
+	if err == nil {
+		b.record(figFloorStart, t)
+	}
+	return err
+}
+
 // floorLives is what a layer's life takes, one by one and at once.
 func floorLives(ctx context.Context, b *bench, p *floorPool) error {
 	origin, err := p.origin(ctx, "ext4", func(string) error { return nil })

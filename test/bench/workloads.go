@@ -26,5 +26,6 @@ func workloads(scale Scale) [][]workload {
 	}
 	huge := workload{name: "huge", rounds: scale.SlowRounds, run: diffHuge, only: own}
 	many := workload{name: "many", rounds: 1, run: manyLayers, only: pools} // and leaves them
-	return [][]workload{shared, {huge}, {many}}
+	manyFloor := workload{name: "many-floor", rounds: scale.SlowRounds, run: floor(floorStart), only: own}
+	return [][]workload{shared, {huge}, {many, manyFloor}}
 }
