@@ -141,13 +141,13 @@ func (s *Store) readKnown(deadline time.Time) (map[string]loaded, error) {
 		if !deadline.IsZero() && time.Now().After(deadline) {
 			return loaded{}, os.ErrDeadlineExceeded
 		}
-		print, ok := printOf(dir, name) // before the file is read
-		if known, was := s.digest[name]; ok && was && known.Print == print {
-			return loaded{record: known.Record, print: &known.Print}, nil
+		seen, ok := printOf(dir, name) // before the file is read
+		if known, was := s.digest[name]; ok && was && known.Print == seen {
+			return loaded{record: known.Record, print: &seen}, nil
 		}
 		file, err := s.load(name)
 		if ok && file.damaged == nil {
-			file.print = &print
+			file.print = &seen
 		}
 		return file, err
 	})
