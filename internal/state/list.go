@@ -19,9 +19,9 @@ const maxListings = 10
 // time goes by waiting for the disk.
 const readAtOnce = 8
 
-// entries lists the metadata directory, in no order.
-func (s *Store) entries() ([]fs.DirEntry, error) {
-	dir, err := os.Open(s.metadata)
+// list lists a folder of records, in no order.
+func list(path string) ([]fs.DirEntry, error) {
+	dir, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("list records: %w", err)
 	}
@@ -39,7 +39,7 @@ func readAll[T any](s *Store, wanted func(fs.DirEntry) bool, read func(name stri
 	found := map[string]T{}
 	seen := map[string]bool{}
 	for range maxListings {
-		entries, err := s.entries()
+		entries, err := list(s.metadata)
 		if err != nil {
 			return nil, err
 		}

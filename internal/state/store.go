@@ -97,17 +97,20 @@ func (s *Store) Close() error {
 // Dir returns the state directory.
 func (s *Store) Dir() string { return s.dir }
 
+// removeTemporaries removes what writes and restores left that never finished.
 func (s *Store) removeTemporaries() error {
-	entries, err := s.entries()
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !strings.HasPrefix(e.Name(), tempPrefix) {
-			continue
+	for _, dir := range []string{s.dir, s.metadata} {
+		entries, err := list(dir)
+		if err != nil {
+			return err
 		}
-		if err := os.Remove(filepath.Join(s.metadata, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove unfinished record: %w", err)
+		for _, e := range entries {
+			if !strings.HasPrefix(e.Name(), tempPrefix) {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("remove unfinished record: %w", err)
+			}
 		}
 	}
 	return nil
@@ -190,7 +193,7 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 
 // Empty reports whether nothing was ever recorded here.
 func (s *Store) Empty() (bool, error) {
-	entries, err := s.entries()
+	entries, err := list(s.metadata)
 	if err != nil {
 		return false, err
 	}

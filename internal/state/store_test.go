@@ -286,3 +286,29 @@ func TestReservedNamesAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatACrashLeftOfAWriteOrARestoreIsRemoved(t *testing.T) {
+	dir := t.TempDir()
+	kept := filepath.Join(dir, "metadata", "layer")
+	for _, path := range []string{
+		filepath.Join(dir, "metadata", ".tmp-1"), filepath.Join(dir, ".tmp-2"),
+		filepath.Join(dir, ".tmp-restore-3", "layer"), kept,
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, pattern := range []string{".tmp-*", "metadata/.tmp-*"} {
+		if left, err := filepath.Glob(filepath.Join(dir, pattern)); err != nil || len(left) > 0 {
+			t.Errorf("left: %v, %v", left, err)
+		}
+	}
+	if _, err := os.Stat(kept); err != nil {
+		t.Error(err)
+	}
+}
