@@ -212,13 +212,24 @@ func (s *Store) endApply(ctx context.Context, l *layer, failure error) error {
 	}
 	s.noteDisk(l, failure)
 	l.unpin()
-	if !l.wanted() { // what comes next is a child of it, not a Get
-		failure = errors.Join(failure, s.release(ctx, l))
+	if !l.wanted() {
+		failure = errors.Join(failure, s.unmountSoon(ctx, l, failure == nil))
 	}
 	if failure != nil {
 		return failure
 	}
 	return s.setStage(l, state.StageReady)
+}
+
+// unmountSoon ends the mount of a layer that was filled. Where its content is on
+// disk that is done in the background: what comes next is not a Get but a child of
+// it, and not at once.
+func (s *Store) unmountSoon(ctx context.Context, l *layer, onDisk bool) error {
+	l.synced = onDisk
+	if onDisk && s.keepIdle(l, 0) {
+		return nil
+	}
+	return s.release(ctx, l)
 }
 
 func (s *Store) setStage(l *layer, stage state.Stage) error {

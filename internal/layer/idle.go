@@ -24,7 +24,7 @@ type idler struct {
 	store  *Store
 	cancel context.CancelFunc
 	done   chan struct{}
-	added  chan struct{} // holds at most one token: the queue was empty
+	added  chan struct{} // holds at most one token: the queue has another beginning
 
 	mu    sync.Mutex // protects queue; innermost
 	queue []idleLayer
@@ -61,7 +61,7 @@ func (i *idler) halt(ctx context.Context) bool {
 }
 
 // add queues a layer unless too many are idle. Its lock is held.
-func (i *idler) add(l *layer) bool {
+func (i *idler) add(l *layer, keep time.Duration) bool {
 	if i == nil {
 		return false
 	}
@@ -70,7 +70,9 @@ func (i *idler) add(l *layer) bool {
 	if len(i.queue) >= maxIdle {
 		return false
 	}
-	i.queue = append(i.queue, idleLayer{l, time.Now().Add(i.store.opts.KeepMounted)})
+	new := idleLayer{l, time.Now().Add(keep)}
+	at, _ := slices.BinarySearchFunc(i.queue, new, func(q, new idleLayer) int { return q.due.Compare(new.due) })
+	i.queue = slices.Insert(i.queue, at, new)
 	select {
 	case i.added <- struct{}{}:
 	default:
@@ -108,6 +110,13 @@ func (i *idler) next() (idleLayer, bool) {
 	return i.queue[0], true
 }
 
+// has reports whether a layer is due as it was when next returned it.
+func (i *idler) has(due idleLayer) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return slices.Contains(i.queue, due)
+}
+
 func (i *idler) run(ctx context.Context) {
 	defer close(i.done)
 	for {
@@ -123,6 +132,7 @@ func (i *idler) run(ctx context.Context) {
 		select {
 		case <-time.After(time.Until(first.due)):
 			i.end(ctx, first)
+		case <-i.added: // perhaps due before
 		case <-ctx.Done():
 			return
 		}
@@ -136,7 +146,7 @@ func (i *idler) end(ctx context.Context, due idleLayer) {
 		return
 	}
 	defer unlock()
-	if first, ok := i.next(); !ok || first != due {
+	if !i.has(due) {
 		return
 	}
 	defer i.forget(due.layer) // also where it fails: another try is up to the next user
@@ -147,11 +157,11 @@ func (i *idler) end(ctx context.Context, due idleLayer) {
 
 // keepIdle leaves a mounted layer mounted for a while, and reports whether it
 // does. The layer lock is held.
-func (s *Store) keepIdle(l *layer) bool {
+func (s *Store) keepIdle(l *layer, keep time.Duration) bool {
 	if l.mounted == unmounted || s.idler == nil {
 		return false
 	}
-	err := s.rest(l)
+	err := s.rest(l, keep)
 	if err != nil {
 		s.log.WithError(err).WithField("layer", l.name()).Warn("a layer is not kept mounted after its use")
 	}
@@ -160,7 +170,7 @@ func (s *Store) keepIdle(l *layer) bool {
 
 // rest makes a layer idle. What an unmount would have written is written, so
 // that a power cut after a Put loses nothing.
-func (s *Store) rest(l *layer) error {
+func (s *Store) rest(l *layer, keep time.Duration) error {
 	if l.mounted == mountedWrite && !l.synced {
 		err := s.sys.Mounter.Sync(s.mountPoint(l))
 		s.noteDisk(l, err)
@@ -172,7 +182,7 @@ func (s *Store) rest(l *layer) error {
 	if err := os.WriteFile(s.idleMark(l.name()), nil, 0o600); err != nil {
 		return fmt.Errorf("mark as idle: %w", err)
 	}
-	if l.idle = s.idler.add(l); !l.idle {
+	if l.idle = s.idler.add(l, keep); !l.idle {
 		return s.unmark(l.name())
 	}
 	return nil
@@ -202,7 +212,7 @@ func (s *Store) endIdle(ctx context.Context, l *layer) error {
 // endAllIdle unmounts what is idle, after the idler has stopped.
 func (s *Store) endAllIdle(ctx context.Context) error {
 	var errs []error
-	for _, l := range s.all() {
+	for _, l := range s.mountedOr(nil) {
 		unlock, err := s.locks.lock(ctx, l.id)
 		if err != nil {
 			s.log.WithError(err).WithField("layer", l.name()).Warn("work on a layer doesn't end; it is left to the next start as it is")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -165,11 +166,15 @@ func (s *Store) ensureContent(l *layer, mode mountState) error {
 // releaseUnused ends the use of a layer that nobody uses any more: it rests
 // mounted, or is unmounted and deactivated.
 func (s *Store) releaseUnused(ctx context.Context, l *layer) error {
-	if l.wanted() || l.idle || s.keepIdle(l) {
+	if l.wanted() || l.idle || !isInit(l.id) && s.keepIdle(l, s.opts.KeepMounted) {
 		return nil
 	}
 	return s.release(ctx, l)
 }
+
+// isInit tells the layer that Docker puts between an image and its container. What
+// comes after its one Put is a child of it, for which it must be unmounted.
+func isInit(id string) bool { return strings.HasSuffix(id, "-init") }
 
 // release unmounts and deactivates a layer, used or not. The layer lock is held.
 // The mount point goes too: removing it drops copies of the mount that leaked
