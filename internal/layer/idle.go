@@ -70,9 +70,9 @@ func (i *idler) add(l *layer, keep time.Duration) bool {
 	if len(i.queue) >= maxIdle {
 		return false
 	}
-	new := idleLayer{l, time.Now().Add(keep)}
-	at, _ := slices.BinarySearchFunc(i.queue, new, func(q, new idleLayer) int { return q.due.Compare(new.due) })
-	i.queue = slices.Insert(i.queue, at, new)
+	last := idleLayer{l, time.Now().Add(keep)}
+	at, _ := slices.BinarySearchFunc(i.queue, last, func(q, last idleLayer) int { return q.due.Compare(last.due) })
+	i.queue = slices.Insert(i.queue, at, last)
 	select {
 	case i.added <- struct{}{}:
 	default:
