@@ -25,7 +25,12 @@ func manyLayers(ctx context.Context, b *bench, s *subject) error {
 	b.record(figCreateFlat, last.create/first.create)
 	b.record(figGetFlat, last.getPut/first.getPut)
 	b.record(figRemoveFlat, last.remove/first.remove)
-	return b.restart(ctx, s)
+	for range b.scale.SlowRounds {
+		if err := b.restart(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // probed are medians.
@@ -55,6 +60,7 @@ func (b *bench) restart(ctx context.Context, s *subject) error {
 	if err := s.close(ctx); err != nil {
 		return err
 	}
+	settle(ctx) // as after a reboot
 	t, err := timed(func() error { return s.open(ctx) })
 	if err != nil {
 		return err
