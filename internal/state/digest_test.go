@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -33,14 +34,24 @@ func openDir(t *testing.T, s *Store) *os.File {
 	return dir
 }
 
-// reopened closes a store that was loaded, lets change happen, and loads it again.
+// reopened closes a store that was loaded, lets change happen, and loads it again
+// when that is so old that a digest would be believed.
 func reopened(t *testing.T, s *Store, change func()) (again *Store, found Records) {
 	t.Helper()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	change()
-	again, err := Open(s.Dir())
+	entries, err := list(s.metadata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if isRecord(e) {
+			old(t, s, e.Name())
+		}
+	}
+	again, err = Open(s.Dir())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,6 +77,7 @@ func digestedStore(t *testing.T) (*Store, map[string]Record) {
 }
 
 func TestRecordsThatNobodyTouchedAreKnownWithoutTheirFiles(t *testing.T) {
+	t.Parallel()
 	s, want := digestedStore(t)
 	// A digest that lies shows whom the start asks.
 	lie := want["a"]
@@ -81,6 +93,7 @@ func TestRecordsThatNobodyTouchedAreKnownWithoutTheirFiles(t *testing.T) {
 }
 
 func TestADigestIsGoneWhileRecordsMayChange(t *testing.T) {
+	t.Parallel()
 	s, _ := digestedStore(t)
 	s, _ = reopened(t, s, func() {
 		if _, err := os.Stat(filepath.Join(s.Dir(), digestName)); err != nil {
@@ -95,6 +108,7 @@ func TestADigestIsGoneWhileRecordsMayChange(t *testing.T) {
 // Each change leaves the size as it is, and the time of modification where that
 // can be set.
 func TestARecordThatWasTouchedCountsAsItsFileSays(t *testing.T) {
+	t.Parallel()
 	changed := Record{DeviceID: 1, Size: 2 << 30, Parent: "base"}
 	content, err := encode("a", changed)
 	if err != nil {
@@ -114,6 +128,7 @@ func TestARecordThatWasTouchedCountsAsItsFileSays(t *testing.T) {
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			s, want := digestedStore(t)
 			_, found := reopened(t, s, func() {
 				if err := change(filepath.Join(s.metadata, "a")); err != nil {
@@ -129,6 +144,7 @@ func TestARecordThatWasTouchedCountsAsItsFileSays(t *testing.T) {
 }
 
 func TestRecordsThatCameAndWentAreSeenBesideADigest(t *testing.T) {
+	t.Parallel()
 	s, want := digestedStore(t)
 	_, found := reopened(t, s, func() {
 		write(t, s, "new", `{"device_id":9,"size":4096}`)
@@ -151,6 +167,7 @@ func TestRecordsThatCameAndWentAreSeenBesideADigest(t *testing.T) {
 // Docker's driver, say, or an earlier dmthin worked on the records, and a new
 // dmthin comes upon the digest from before.
 func TestAnOldDigestHidesNothing(t *testing.T) {
+	t.Parallel()
 	s, want := digestedStore(t)
 	var stale []byte
 	s, _ = reopened(t, s, func() {
@@ -183,26 +200,19 @@ func TestAnOldDigestHidesNothing(t *testing.T) {
 
 // Two changes in one tick of the clock leave a file with the same times.
 func TestARecordWrittenJustNowIsNotDigested(t *testing.T) {
+	t.Parallel()
 	s, _ := digestedStore(t)
 	put(t, s, "young", Record{DeviceID: 9, Size: 1 << 30})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"a", "b", "c"}, sortedKeys(s.digest)); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c"}, slices.Sorted(maps.Keys(s.digest))); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func sortedKeys(m map[string]digested) (names []string) {
-	for _, name := range []string{"a", "b", "c", "young"} {
-		if _, ok := m[name]; ok {
-			names = append(names, name)
-		}
-	}
-	return names
-}
-
 func TestADigestThatIsNotWholeOrOfOtherKeysIsLeftAside(t *testing.T) {
+	t.Parallel()
 	for what, spoil := range map[string]func(data []byte) []byte{
 		"empty":         func([]byte) []byte { return nil },
 		"cut short":     func(data []byte) []byte { return data[:len(data)/2] },
@@ -210,6 +220,7 @@ func TestADigestThatIsNotWholeOrOfOtherKeysIsLeftAside(t *testing.T) {
 		"other keys":    func(data []byte) []byte { return reshaped(data) },
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			s, want := digestedStore(t)
 			lying := maps.Clone(s.digest)
 			for name, known := range lying {

@@ -2,7 +2,6 @@ package state
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +60,4 @@ func BenchmarkLoadOf5000RecordsAfterAnOrderlyEnd(b *testing.B) {
 		b.StartTimer()
 		loadMany(b, s)
 	}
-	_ = os.RemoveAll(s.Dir())
 }
