@@ -70,9 +70,9 @@ func (i *idler) add(l *layer, keep time.Duration) bool {
 	if len(i.queue) >= maxIdle {
 		return false
 	}
-	last := idleLayer{l, time.Now().Add(keep)}
-	at, _ := slices.BinarySearchFunc(i.queue, last, func(q, last idleLayer) int { return q.due.Compare(last.due) })
-	i.queue = slices.Insert(i.queue, at, last)
+	entry := idleLayer{l, time.Now().Add(keep)}
+	at, _ := slices.BinarySearchFunc(i.queue, entry, func(a, b idleLayer) int { return a.due.Compare(b.due) })
+	i.queue = slices.Insert(i.queue, at, entry)
 	select {
 	case i.added <- struct{}{}:
 	default:

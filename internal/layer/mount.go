@@ -166,15 +166,18 @@ func (s *Store) ensureContent(l *layer, mode mountState) error {
 // releaseUnused ends the use of a layer that nobody uses any more: it rests
 // mounted, or is unmounted and deactivated.
 func (s *Store) releaseUnused(ctx context.Context, l *layer) error {
-	if l.wanted() || l.idle || !isInit(l.id) && s.keepIdle(l, s.opts.KeepMounted) {
+	if l.wanted() || l.idle || !l.childNext() && s.keepIdle(l, s.opts.KeepMounted) {
 		return nil
 	}
 	return s.release(ctx, l)
 }
 
-// isInit tells the layer that Docker puts between an image and its container. What
-// comes after its one Put is a child of it, for which it must be unmounted.
-func isInit(id string) bool { return strings.HasSuffix(id, "-init") }
+// childNext tells the layer that Docker puts between an image and its container, at
+// its one Put: what follows is a child of it, for which it must be unmounted. As
+// the parent of comparisons it is only read, and rests as others do.
+func (l *layer) childNext() bool {
+	return l.mounted == mountedWrite && strings.HasSuffix(l.id, "-init")
+}
 
 // release unmounts and deactivates a layer, used or not. The layer lock is held.
 // The mount point goes too: removing it drops copies of the mount that leaked

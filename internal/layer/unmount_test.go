@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -52,5 +53,19 @@ func TestTheLayerBetweenImageAndContainerIsUnmountedAtItsPut(t *testing.T) {
 	put(t, d, "c-init")
 	if len(w.mounts) > 0 {
 		t.Errorf("mounted: %v", w.mounts)
+	}
+}
+
+// docker diff and commit compare a container with it, often more than once.
+func TestTheLayerBetweenImageAndContainerRestsAfterAComparison(t *testing.T) {
+	w := newWorld(t)
+	d := w.startKeeping(t, time.Hour)
+	create(t, d, "c-init", "")
+	create(t, d, "c", "c-init")
+	must(t, d.Diff(t.Context(), "c", "c-init", io.Discard))
+	l, err := d.find("c-init")
+	must(t, err)
+	if !w.mountedAt(d.mountPoint(l)) {
+		t.Error("the next comparison has to mount it again")
 	}
 }
