@@ -42,9 +42,12 @@ func Apply(ctx context.Context, dir string, stream io.Reader, ids IDMaps) (size 
 type Unpacked struct {
 	Size int64 // the sum of the entries' sizes, as Docker counts it
 	// Newest is the newest modification time among the files, zero if there are
-	// none. Times in layer tars are whole seconds, so a later change within that
-	// second can go unseen. It is the tar's own claim and may lie in the future.
+	// none. It is the tar's own claim and may lie in the future.
 	Newest time.Time
+	// Fractions says that the filesystem keeps those of seconds: it has given some
+	// to a file. Times in layer tars have none, so on one that doesn't keep them
+	// a later change within the second of a file can go unseen.
+	Fractions bool
 }
 
 // Note is told which inode an entry was unpacked to, and its name relative to

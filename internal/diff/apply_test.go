@@ -351,5 +351,8 @@ func TestNewestIsTheNewestTimeOfAFile(t *testing.T) {
 		if err != nil || !got.Newest.Equal(want) {
 			t.Errorf("newest is %v, %v; want %v", got.Newest, err, want)
 		}
+		if !got.Fractions {
+			t.Error("the filesystem is said to keep whole seconds only")
+		}
 	}
 }

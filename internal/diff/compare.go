@@ -9,7 +9,10 @@ import (
 
 // differs is Docker's test for two entries of one name: mode, owner, device
 // number and, except for folders, size and time. Inode and change times say
-// nothing, as they differ between copies of one file.
+// nothing, as they differ between copies of one file. Docker takes times of one
+// second as equal if either has no fraction, as files unpacked from a layer's tar
+// have none. A layer's file comes with its parent's device, fraction or not, so
+// that a change in the very second of the unpacking can be told.
 func differs(a, b *stat) bool {
 	if a.Mode != b.Mode || a.Uid != b.Uid || a.Gid != b.Gid ||
 		a.Rdev_major != b.Rdev_major || a.Rdev_minor != b.Rdev_minor {
@@ -18,7 +21,7 @@ func differs(a, b *stat) bool {
 	if a.isDir() {
 		return false
 	}
-	return a.Size != b.Size || !sameTime(a.Mtime, b.Mtime)
+	return a.Size != b.Size || a.Mtime != b.Mtime
 }
 
 // linked reports whether a file has a new name somewhere. All of its names must
@@ -27,12 +30,6 @@ func differs(a, b *stat) bool {
 // does not look.
 func linked(after, before *stat) bool {
 	return !after.isDir() && after.Nlink > before.Nlink
-}
-
-// sameTime takes times as equal in the same second if either has no fraction:
-// files unpacked from a layer's tar have whole seconds.
-func sameTime(a, b unix.StatxTimestamp) bool {
-	return a.Sec == b.Sec && (a.Nsec == b.Nsec || a.Nsec == 0 || b.Nsec == 0)
 }
 
 // side is one of the two folders that a folderPair compares.

@@ -1,8 +1,11 @@
 package diff
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -79,23 +82,24 @@ func TestTypeChangesAreWalked(t *testing.T) {
 	}
 }
 
-func TestTimesAreComparedAsFarAsBothSidesHaveThem(t *testing.T) {
-	at := func(sec int64, nsec uint32) unix.StatxTimestamp { return unix.StatxTimestamp{Sec: sec, Nsec: nsec} }
-	tests := []struct {
-		a, b unix.StatxTimestamp
-		want bool
-	}{
-		{at(1, 5), at(1, 5), true},
-		{at(1, 5), at(1, 0), true},
-		{at(1, 0), at(1, 5), true},
-		{at(1, 5), at(1, 6), false},
-		{at(1, 0), at(2, 0), false},
-		{at(1, 5), at(2, 5), false},
-	}
-	for _, test := range tests {
-		if got := sameTime(test.a, test.b); got != test.want {
-			t.Errorf("%v and %v: got %v", test.a, test.b, got)
+// A layer that was unpacked has whole seconds, which is where Docker's test takes
+// times for the same.
+func TestAChangeWithinTheSecondOfTheUnpackingIsSeen(t *testing.T) {
+	layer, parent := t.TempDir(), t.TempDir()
+	for dir, times := range map[string][2]int64{layer: {500, 5}, parent: {0, 5}} {
+		for name, nsec := range map[string]int64{"changed": times[0], "same": times[1]} {
+			path, at := filepath.Join(dir, name), time.Unix(1_700_000_000, nsec)
+			if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chtimes(path, at, at)); err != nil {
+				t.Fatal(err)
+			}
 		}
+	}
+	got, err := Changes(t.Context(), layer, parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]Change{{"/changed", Modified}}, got); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -19,6 +19,7 @@ func (u *unpacker) setMetadata(n node, h *tar.Header) error {
 		return err
 	}
 	u.note(s.Ino, n.name)
+	u.done.Fractions = u.done.Fractions || s.Mtime.Nsec != 0
 	changed, err := u.setOwner(n, h, &s)
 	if err != nil {
 		return err

@@ -46,6 +46,10 @@ func makeDeep(t testing.TB, dir string, levels int) {
 	if _, err := unix.Write(file, []byte("deep")); err != nil {
 		t.Fatal(err)
 	}
+	wholeSecond := []unix.Timespec{{Sec: 1_700_000_000}, {Sec: 1_700_000_000}} // as a tar of it has
+	if err := unix.UtimesNanoAt(file, "", wholeSecond, unix.AT_EMPTY_PATH); err != nil {
+		t.Fatal(err)
+	}
 	closeFD(file)
 }
 

@@ -149,7 +149,7 @@ func (s *Store) ApplyDiff(ctx context.Context, id string, tar io.Reader) (size i
 		return 0, err
 	}
 	unpacked, err := s.sys.Archiver.Apply(ctx, s.content(l), tar, s.opts.IDs)
-	if err = s.endApply(ctx, l, err); err == nil {
+	if err = s.endApply(ctx, l, err); err == nil && !unpacked.Fractions {
 		err = waitPast(ctx, unpacked.Newest)
 	}
 	if err != nil {
@@ -158,10 +158,10 @@ func (s *Store) ApplyDiff(ctx context.Context, id string, tar io.Reader) (size i
 	return unpacked.Size, nil
 }
 
-// waitPast waits until the second of newest is over. Times in layer tars are
-// whole seconds, so a file that is unpacked from one and changes again within
+// waitPast waits until the second of newest is over. On a filesystem of whole seconds
+// (ext4 with inodes of 128 bytes) a file that is unpacked and changes again within
 // the same second, to the same size, would look unchanged to the next comparison.
-// Docker's driver waited at each Diff, and for the next second every time.
+// Docker's driver waited at each Diff, on every filesystem, for the next second.
 func waitPast(ctx context.Context, newest time.Time) error {
 	wait := time.Until(newest.Truncate(time.Second).Add(time.Second))
 	if wait <= 0 || wait > time.Second {

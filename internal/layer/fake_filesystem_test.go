@@ -163,7 +163,7 @@ func (w *world) Apply(_ context.Context, dir string, tar io.Reader, _ user.Ident
 			w.devices[id] = thinDev{d.made, d.content + string(content)}
 		}
 	}
-	return diff.Unpacked{Size: int64(len(content)), Newest: w.newest}, nil
+	return diff.Unpacked{Size: int64(len(content)), Newest: w.newest, Fractions: w.fractions}, nil
 }
 
 func (w *world) pathOf(id thinpool.DeviceID) string {

@@ -23,23 +23,24 @@ import (
 // world is a pool, its devices and mounts, kept in memory. It outlives stores,
 // as the kernel outlives a daemon.
 type world struct {
-	mu       sync.Mutex
-	dir      string
-	tid      uint64
-	mode     thinpool.Mode
-	used     uint64
-	full     bool  // of metadata
-	lost     error // what creations return, though they are made
-	unsaid   error // what setting the transaction ID returns, though it is set
-	devices  map[thinpool.DeviceID]thinDev
-	active   map[string]thinpool.Info
-	held     map[string]bool // devices that somebody else has open
-	mounts   map[string]filesystem.MountPoint
-	calls    []string
-	damage   []string        // in every filesystem
-	newest   time.Time       // of the files in tars that are unpacked
-	reading  chan struct{}   // full while somebody reads the pool's metadata
-	detached map[string]bool // devices of mounts without a place; a process's end closes them
+	mu        sync.Mutex
+	dir       string
+	tid       uint64
+	mode      thinpool.Mode
+	used      uint64
+	full      bool  // of metadata
+	lost      error // what creations return, though they are made
+	unsaid    error // what setting the transaction ID returns, though it is set
+	devices   map[thinpool.DeviceID]thinDev
+	active    map[string]thinpool.Info
+	held      map[string]bool // devices that somebody else has open
+	mounts    map[string]filesystem.MountPoint
+	calls     []string
+	damage    []string        // in every filesystem
+	newest    time.Time       // of the files in tars that are unpacked
+	fractions bool            // of seconds are kept for them
+	reading   chan struct{}   // full while somebody reads the pool's metadata
+	detached  map[string]bool // devices of mounts without a place; a process's end closes them
 
 	// before is asked ahead of every call; an error is returned by the call.
 	before func(call string) error
