@@ -235,7 +235,7 @@ func (s *Store) unmountSoon(ctx context.Context, l *layer, onDisk bool) error {
 func (s *Store) setStage(l *layer, stage state.Stage) error {
 	r := l.record
 	r.Stage = stage
-	if err := s.records.Put(l.name(), r); err != nil {
+	if err := s.records.SetStage(l.name(), r); err != nil {
 		return err
 	}
 	l.record = r

@@ -37,7 +37,13 @@ func (s *Store) Copy() (map[string][]byte, error) {
 		}
 	}
 	wanted := func(e fs.DirEntry) bool { return e.Type().IsRegular() && !strings.HasPrefix(e.Name(), ".") }
-	records, err := readAll(s, wanted, func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(s.metadata, name)) })
+	records, err := readAll(s, wanted, func(name string) (content []byte, err error) {
+		err = s.read(func() (err error) {
+			content, err = os.ReadFile(filepath.Join(s.metadata, name))
+			return err
+		})
+		return content, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("copy records: %w", err)
 	}

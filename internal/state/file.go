@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,38 +90,6 @@ func writeTemp(dir string, data []byte, sync func(*os.File) error) (path string,
 		return "", errors.Join(err, os.Remove(f.Name()))
 	}
 	return f.Name(), nil
-}
-
-// overwrite replaces the content of a file in place, padded with spaces to the
-// length it has. done is false, and nothing changed, where there is no such
-// file or it is shorter than data.
-func overwrite(path string, data []byte, sync func(*os.File) error) (done bool, err error) {
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("overwrite record: %w", err)
-	}
-	info, err := f.Stat()
-	if err == nil && info.Size() < int64(len(data)) {
-		return false, f.Close()
-	}
-	if err == nil {
-		_, err = f.WriteAt(padded(data, int(info.Size())), 0)
-	}
-	if err == nil {
-		err = sync(f)
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return false, fmt.Errorf("overwrite record: %w", err)
-	}
-	return true, nil
-}
-
-// padded appends spaces, which JSON ignores, up to size bytes.
-func padded(data []byte, size int) []byte {
-	return append(data, bytes.Repeat([]byte{' '}, max(0, size-len(data)))...)
 }
 
 func syncPath(path string, sync func(*os.File) error) error {

@@ -35,7 +35,7 @@ func TestIntentsReplaceEachOtherInOneSectorOfOneFile(t *testing.T) {
 		if first == 0 {
 			first = number
 		}
-		if number != first || size != intentSize {
+		if number != first || size != sector {
 			t.Errorf("intent %d: inode %d of %d bytes, the first was %d", n, number, size, first)
 		}
 	}
@@ -57,7 +57,7 @@ func TestAnIntentThatDockerWroteIsReplaced(t *testing.T) {
 	if got, _, err := s.Intent(); err != nil || got != want {
 		t.Errorf("Intent = %+v, %v", got, err)
 	}
-	if _, size := inode(t, path); size != intentSize {
+	if _, size := inode(t, path); size != sector {
 		t.Errorf("the file has %d bytes", size)
 	}
 }

@@ -101,7 +101,7 @@ func isRecordName(name string) bool {
 func isRecord(e fs.DirEntry) bool { return isRecordName(e.Name()) }
 
 func (s *Store) load(name string) (file loaded, err error) {
-	err = readJSON(s.metadata, name, &file.record)
+	err = s.read(func() error { return readJSON(s.metadata, name, &file.record) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return file, err
 	}

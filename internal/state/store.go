@@ -35,6 +35,8 @@ type Store struct {
 	writing sync.RWMutex // shared by whoever writes a record, held by Close
 	closed  bool         // protected by writing
 
+	inPlace sync.RWMutex // held while a file's content is replaced, shared by whoever reads one
+
 	mu      sync.Mutex // protects failure
 	failure error      // of the last write of a record; see Writable
 
@@ -118,7 +120,11 @@ func (s *Store) removeTemporaries() error {
 
 // Put writes a record durably.
 func (s *Store) Put(name string, r Record) error {
-	return s.write(func() error { return writeJSON(s.metadata, name, r) })
+	data, err := encode(name, r)
+	if err != nil {
+		return s.note(err)
+	}
+	return s.write(func() error { return writeFile(s.metadata, name, padded(data, sector)) })
 }
 
 // Add writes the record of a layer that has none yet, durably. It takes one
@@ -130,7 +136,7 @@ func (s *Store) Add(name string, r Record) error {
 	if err != nil {
 		return s.note(err)
 	}
-	return s.write(func() error { return s.add(name, data) })
+	return s.write(func() error { return s.add(name, padded(data, sector)) })
 }
 
 func (s *Store) add(name string, data []byte) error {
@@ -171,8 +177,7 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 	if err := hit("write", tombstone); err != nil {
 		return fmt.Errorf("bury record: %w", err)
 	}
-	path := filepath.Join(s.metadata, name)
-	marked, err := overwrite(path, data, leaveUnsynced)
+	marked, err := s.overwrite(name, data, leaveUnsynced)
 	if err != nil {
 		return err
 	}
@@ -185,7 +190,7 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 		// with seeing only the first.
 		return removeFile(s.metadata, name)
 	}
-	if err := rename(path, s.metadata, tombstone); err != nil {
+	if err := rename(filepath.Join(s.metadata, name), s.metadata, tombstone); err != nil {
 		return fmt.Errorf("bury record: %w", err)
 	}
 	return syncName(s.metadata, tombstone)
@@ -217,7 +222,7 @@ func (s *Store) DeviceSet() (d DeviceSet, ok bool, err error) {
 }
 
 func (s *Store) readOptional(name string, v any) (ok bool, err error) {
-	err = readJSON(s.metadata, name, v)
+	err = s.read(func() error { return readJSON(s.metadata, name, v) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
