@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/dmthin/dmthin/internal/config"
+	"github.com/dmthin/dmthin/internal/dm"
 	"github.com/dmthin/dmthin/internal/failpoint"
 	"github.com/dmthin/dmthin/internal/filesystem"
 	"github.com/dmthin/dmthin/internal/layer"
@@ -69,6 +71,9 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, obs
 	if i.records, err = state.Open(i.stateDir); err != nil {
 		return i, err
 	}
+	if err := dm.RemoveNoted(i.udevNotes()); err != nil {
+		log.WithError(err).Warn("what a killed dmthind left is still there")
+	}
 	for _, step := range []struct {
 		name string
 		open func(context.Context) error
@@ -84,6 +89,9 @@ func openInstance(ctx context.Context, set settings, req plugin.InitRequest, obs
 	i.background = i.startBackground()
 	return i, nil
 }
+
+// udevNotes is where the semaphores are noted on which udevd is waited for.
+func (i *instance) udevNotes() string { return filepath.Join(i.stateDir, "udev") }
 
 // adviseDamage says what to do about metadata that the kernel refuses, for which it
 // has EILSEQ, or that can't be read here.

@@ -49,6 +49,7 @@ func (s *ownStorage) openPool(ctx context.Context, fresh bool) (*thinpool.Pool, 
 		BlockSize:      blockSize,
 		LowWaterBlocks: lowWaterBlocks,
 		ErrorIfNoSpace: s.i.options.ErrorIfNoSpace, // nobody extends it by itself
+		UdevNotes:      s.i.udevNotes(),
 		Check:          s.mendAfterCrash(),
 	}, s.i.log)
 	return s.pool, err

@@ -14,9 +14,7 @@ import (
 // CreateOptions modifies Create.
 type CreateOptions struct {
 	ReadOnly bool
-	// WaitUdev makes the call return only when udevd has made the symlink in
-	// /dev/mapper. Where no udevd runs there is nothing to wait for.
-	WaitUdev bool
+	Udev     UdevWait
 }
 
 // Create makes a device under dev.Name with the UUID dev.UUID, and makes it
@@ -44,8 +42,7 @@ func CreateAhead(dev ID, table []Target, opts CreateOptions) (Info, Event, error
 	if err := load(dev, table, opts.ReadOnly); err != nil {
 		return Info{}, Event{}, undoCreate(dev, err)
 	}
-	wait := opts.WaitUdev && UdevSyncSupported()
-	event, err := announced(wait, func(cookie uint16) error { return resume(dev, cookie) })
+	event, err := announced(opts.Udev.possible(), func(cookie uint16) error { return resume(dev, cookie) })
 	if err != nil {
 		return Info{}, Event{}, undoCreate(dev, err)
 	}

@@ -47,13 +47,12 @@ func resume(dev ID, cookie uint16) error {
 
 // RemoveOptions modifies Remove.
 type RemoveOptions struct {
-	WaitUdev bool // return only when udevd has removed the symlink
+	Udev UdevWait
 }
 
 // Remove removes a device. EBUSY: something has it open; ENXIO: it is gone.
 func Remove(ctx context.Context, dev ID, opts RemoveOptions) error {
-	wait := opts.WaitUdev && UdevSyncSupported()
-	_, err := withUdev(ctx, wait, func(cookie uint16) error {
+	_, err := withUdev(ctx, opts.Udev.possible(), func(cookie uint16) error {
 		return runTask(C.DM_DEVICE_REMOVE, "remove", dev, func(t *task) { t.setUdev(cookie) })
 	})
 	return err

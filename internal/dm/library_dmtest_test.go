@@ -105,7 +105,7 @@ func lifeCycle(t *testing.T, worker, round int) error {
 	sectors := uint64(8 + 8*(worker*10+round))
 	sync := worker%4 == 0 && round == 0
 	defer removeIfThere(t, dev)
-	if _, err := dm.Create(t.Context(), dev, errorTable(sectors), dm.CreateOptions{WaitUdev: sync}); err != nil {
+	if _, err := dm.Create(t.Context(), dev, errorTable(sectors), dm.CreateOptions{Udev: dm.UdevWait{Wait: sync}}); err != nil {
 		return err
 	}
 	wantErrno(t, dm.Resume(dm.ID{Name: name + "-none"}), syscall.ENXIO)

@@ -12,11 +12,15 @@ union semun {
 	int val;
 };
 
+static key_t key_of(uint16_t base)
+{
+	return (key_t) ((uint32_t) DM_COOKIE_MAGIC << DM_UDEV_FLAGS_SHIFT | base);
+}
+
 int udev_semaphore_create(uint16_t base)
 {
-	key_t key = (key_t) ((uint32_t) DM_COOKIE_MAGIC << DM_UDEV_FLAGS_SHIFT | base);
 	union semun one = { .val = 1 };
-	int semid = semget(key, 1, IPC_CREAT | IPC_EXCL | 0600);
+	int semid = semget(key_of(base), 1, IPC_CREAT | IPC_EXCL | 0600);
 
 	if (semid < 0)
 		return -errno;
@@ -34,6 +38,17 @@ int udev_semaphore_wait(int semid, long timeout_ms)
 	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000 };
 
 	return semtimedop(semid, &zero, 1, &timeout) < 0 ? -errno : 0;
+}
+
+int udev_semaphore_remove(uint16_t base, int semid)
+{
+	int found = semget(key_of(base), 1, 0);
+
+	if (found < 0)
+		return -errno;
+	if (found != semid)
+		return -ENOENT;
+	return semctl(semid, 0, IPC_RMID) < 0 ? -errno : 0;
 }
 
 void udev_semaphore_destroy(int semid)

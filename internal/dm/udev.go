@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"time"
 
@@ -32,17 +33,21 @@ const (
 type cookie struct {
 	base  uint16
 	semid C.int
+	note  string // file that names the semaphore, or empty
 }
 
-// newCookie makes a semaphore for one event.
-func newCookie() (*cookie, error) {
+// newCookie makes a semaphore for one event, with a note of it where there is a
+// folder for that.
+func newCookie(notes string) (*cookie, error) {
 	// 16 bits name the semaphore, for everyone on this host. Taken ones are
 	// skipped; 100 in a row say that the table is full of leaked ones.
 	for range 100 {
 		base := uint16(rand.Uint32N(1<<16-1) + 1)
 		semid := C.udev_semaphore_create(C.uint16_t(base))
 		if semid >= 0 {
-			return &cookie{base, semid}, nil
+			c := &cookie{base: base, semid: semid}
+			c.noteIn(notes)
+			return c, nil
 		}
 		if errno := syscall.Errno(-semid); errno != unix.EEXIST {
 			return nil, fmt.Errorf("semaphore for udevd: %w (see `ipcs -s` and /proc/sys/kernel/sem)", errno)
@@ -51,7 +56,12 @@ func newCookie() (*cookie, error) {
 	return nil, fmt.Errorf("semaphore for udevd: %w (`dmsetup udevcomplete_all` removes leaked ones)", unix.EEXIST)
 }
 
-func (c *cookie) destroy() { C.udev_semaphore_destroy(c.semid) }
+func (c *cookie) destroy() {
+	C.udev_semaphore_destroy(c.semid)
+	if c.note != "" {
+		_ = os.Remove(c.note)
+	}
+}
 
 // wait returns when udevd has reported, after udevTimeout, or when ctx ends.
 func (c *cookie) wait(ctx context.Context) error {
@@ -71,9 +81,24 @@ func (c *cookie) wait(ctx context.Context) error {
 	}
 }
 
+// UdevWait says whether udevd is waited for.
+type UdevWait struct {
+	// Wait makes the call return only when udevd has made the device's symlink in
+	// /dev/mapper, or removed it. Where no udevd runs there is nothing to wait for.
+	Wait bool
+	// Notes is the folder that RemoveNoted looks into, or empty.
+	Notes string
+}
+
+// possible is w where udevd can be waited for.
+func (w UdevWait) possible() UdevWait {
+	w.Wait = w.Wait && UdevSyncSupported()
+	return w
+}
+
 // withUdev runs call and, if asked to, waits until udevd is through with the
 // event it caused. ran says that call itself succeeded.
-func withUdev(ctx context.Context, wait bool, call func(cookie uint16) error) (ran bool, err error) {
+func withUdev(ctx context.Context, wait UdevWait, call func(cookie uint16) error) (ran bool, err error) {
 	event, err := announced(wait, call)
 	if err != nil {
 		return false, err
@@ -85,11 +110,11 @@ func withUdev(ctx context.Context, wait bool, call func(cookie uint16) error) (r
 type Event struct{ cookie *cookie }
 
 // announced runs call, with a cookie if udevd is to be waited for.
-func announced(wait bool, call func(cookie uint16) error) (Event, error) {
-	if !wait {
+func announced(wait UdevWait, call func(cookie uint16) error) (Event, error) {
+	if !wait.Wait {
 		return Event{}, call(0)
 	}
-	c, err := newCookie()
+	c, err := newCookie(wait.Notes)
 	if err != nil {
 		return Event{}, err
 	}

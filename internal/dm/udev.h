@@ -13,4 +13,7 @@ int udev_semaphore_wait(int semid, long timeout_ms);
 
 void udev_semaphore_destroy(int semid);
 
+/* Destroys the semaphore if it is the one that base finds; else -ENOENT. */
+int udev_semaphore_remove(uint16_t base, int semid);
+
 #endif

@@ -37,13 +37,13 @@ func TestWaitForUdevBringsAndTakesTheSymlink(t *testing.T) {
 	dev := dm.ID{Name: "dmtest-symlink", UUID: "DMTEST-symlink"}
 	defer removeIfThere(t, dev)
 	for range 5 {
-		if _, err := dm.Create(t.Context(), dev, errorTable(8), dm.CreateOptions{WaitUdev: true}); err != nil {
+		if _, err := dm.Create(t.Context(), dev, errorTable(8), dm.CreateOptions{Udev: dm.UdevWait{Wait: true}}); err != nil {
 			t.Fatal(err)
 		}
 		if !symlinkExists(dev.Name) {
 			t.Error("no symlink after create")
 		}
-		if err := dm.Remove(t.Context(), dev, dm.RemoveOptions{WaitUdev: true}); err != nil {
+		if err := dm.Remove(t.Context(), dev, dm.RemoveOptions{Udev: dm.UdevWait{Wait: true}}); err != nil {
 			t.Fatal(err)
 		}
 		if symlinkExists(dev.Name) {
@@ -81,7 +81,7 @@ func TestUdevThatHangsIsNotWaitedForWithoutLimit(t *testing.T) {
 	defer removeIfThere(t, dev)
 
 	start := time.Now()
-	info, err := dm.Create(t.Context(), dev, errorTable(8), dm.CreateOptions{WaitUdev: true})
+	info, err := dm.Create(t.Context(), dev, errorTable(8), dm.CreateOptions{Udev: dm.UdevWait{Wait: true}})
 	if !errors.Is(err, dm.ErrUdevTimeout) || !info.Exists {
 		t.Errorf("create: got %+v, %v", info, err)
 	}
@@ -90,7 +90,7 @@ func TestUdevThatHangsIsNotWaitedForWithoutLimit(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if err := dm.Remove(ctx, dev, dm.RemoveOptions{WaitUdev: true}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := dm.Remove(ctx, dev, dm.RemoveOptions{Udev: dm.UdevWait{Wait: true}}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("remove: got %v", err)
 	}
 	if lookup(t, dev.Name).Exists {

@@ -3,6 +3,10 @@ package dm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 	"unsafe"
@@ -20,7 +24,7 @@ func (c *cookie) operate(t *testing.T, by int16) {
 }
 
 func TestWaitEndsWhenUdevReports(t *testing.T) {
-	c, err := newCookie()
+	c, err := newCookie("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +39,7 @@ func TestWaitEndsWhenUdevReports(t *testing.T) {
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
-	c, err := newCookie()
+	c, err := newCookie("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +58,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 
 // An operator frees hung waiters with `dmsetup udevcomplete_all`.
 func TestWaitEndsWhenSemaphoreIsRemoved(t *testing.T) {
-	c, err := newCookie()
+	c, err := newCookie("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +77,7 @@ func TestNoSemaphoreIsLeft(t *testing.T) {
 		ran bool
 	}{"call failed": {failure, false}, "wait failed": {nil, true}} {
 		var base uint16
-		ran, err := withUdev(cancelled, true, func(cookie uint16) error {
+		ran, err := withUdev(cancelled, UdevWait{Wait: true}, func(cookie uint16) error {
 			base = cookie
 			return tt.err
 		})
@@ -88,7 +92,7 @@ func TestNoSemaphoreIsLeft(t *testing.T) {
 }
 
 func TestWithoutWaitingThereIsNoCookie(t *testing.T) {
-	ran, err := withUdev(t.Context(), false, func(cookie uint16) error {
+	ran, err := withUdev(t.Context(), UdevWait{}, func(cookie uint16) error {
 		if cookie != 0 {
 			t.Errorf("cookie %#x", cookie)
 		}
@@ -96,5 +100,84 @@ func TestWithoutWaitingThereIsNoCookie(t *testing.T) {
 	})
 	if !ran || err != nil {
 		t.Errorf("got %v, %v", ran, err)
+	}
+}
+
+// sameKey finds the semaphore that udev's rules would.
+func sameKey(base uint16) (semid uintptr, there bool) {
+	const magic = 0x0D4D << 16
+	semid, _, errno := unix.Syscall(unix.SYS_SEMGET, uintptr(magic|uint32(base)), 1, 0)
+	return semid, errno == 0
+}
+
+func TestASemaphoreThatAKilledProcessLeftIsRemoved(t *testing.T) {
+	notes := filepath.Join(t.TempDir(), "udev")
+	if err := RemoveNoted(notes); err != nil {
+		t.Fatal(err)
+	}
+	left, err := newCookie(notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := RemoveNoted(notes); err != nil {
+		t.Error(err)
+	}
+	if _, there := sameKey(left.base); there {
+		t.Error("the semaphore is still there")
+		left.destroy()
+	}
+	if entries, err := os.ReadDir(notes); err != nil || len(entries) > 0 {
+		t.Errorf("notes are left: %v, %v", entries, err)
+	}
+}
+
+// A note may be older than the boot, cut short, or of a semaphore that is gone and
+// whose name another program has taken.
+func TestASemaphoreOfSomebodyElseIsLeftAlone(t *testing.T) {
+	notes := t.TempDir()
+	c, err := newCookie(notes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.destroy()
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"other boot":      fmt.Sprintf(noteFormat, "00000000-0000-0000-0000-000000000000", c.base, c.semid),
+		"other semaphore": fmt.Sprintf(noteFormat, boot, c.base, c.semid+1<<15),
+		"cut short":       boot + " 1",
+		"empty":           "",
+	} {
+		if err := os.WriteFile(c.note, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := RemoveNoted(notes); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if semid, there := sameKey(c.base); !there || semid != uintptr(c.semid) {
+			t.Fatalf("%s: the semaphore is gone", name)
+		}
+		if _, err := os.Stat(c.note); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the note is still there", name)
+		}
+	}
+}
+
+func TestANoteIsThereAsLongAsItsSemaphore(t *testing.T) {
+	notes := t.TempDir()
+	for range 3 {
+		c, err := newCookie(notes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entries, err := os.ReadDir(notes); err != nil || len(entries) != 1 {
+			t.Errorf("%v, %v are there", entries, err)
+		}
+		c.destroy()
+		if entries, err := os.ReadDir(notes); err != nil || len(entries) != 0 {
+			t.Errorf("%v, %v are left", entries, err)
+		}
 	}
 }

@@ -113,7 +113,9 @@ func (p *Pool) adoptOrCreate(ctx context.Context, t Thin, sync bool) (dm.Info, e
 func (p *Pool) create(ctx context.Context, t Thin, sync bool) (dm.Info, error) {
 	p.reloading.RLock()
 	defer p.reloading.RUnlock()
-	info, err := dm.Create(ctx, t.id(), p.table(t), dm.CreateOptions{WaitUdev: sync})
+	udev := p.udev
+	udev.Wait = sync
+	info, err := dm.Create(ctx, t.id(), p.table(t), dm.CreateOptions{Udev: udev})
 	switch {
 	case errors.Is(err, unix.EINVAL) && p.suspended():
 		err = fmt.Errorf("%w: %w", errSuspended, err)

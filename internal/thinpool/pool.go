@@ -24,6 +24,7 @@ type Pool struct {
 	adopted   bool  // someone else made the pool, and reloads it too
 	log       *logrus.Entry
 
+	udev  dm.UdevWait
 	event atomic.Pointer[dm.Event] // the pool's creation, until udevd was waited for
 
 	// reloading is held for a new table of the pool, and shared by whoever makes
@@ -34,7 +35,7 @@ type Pool struct {
 }
 
 func newPool(id dm.ID, prefix string, number devNumber, log *logrus.Entry) *Pool {
-	return &Pool{id: id, prefix: prefix, number: number, log: log, asking: make(chan struct{}, 1)}
+	return &Pool{id: id, prefix: prefix, number: number, log: log, udev: dm.UdevWait{Wait: true}, asking: make(chan struct{}, 1)}
 }
 
 // Name returns the pool's device-mapper name.
@@ -84,7 +85,7 @@ func openPool(ctx context.Context, spec Spec, log *logrus.Entry) (*Pool, error) 
 		info.Exists = false
 	}
 	pool := newPool(spec.id(), spec.prefix(), devNumber{info.Major, info.Minor}, log)
-	pool.blockSize = spec.BlockSize
+	pool.blockSize, pool.udev.Notes = spec.BlockSize, spec.UdevNotes
 	if !info.Exists {
 		return pool, pool.bringUp(ctx, spec, backing)
 	}
@@ -106,7 +107,7 @@ func (p *Pool) bringUp(ctx context.Context, spec Spec, b backing) error {
 		}
 	}
 	table := spec.table(b.metadata, b.data, b.dataSize)
-	info, event, err := dm.CreateAhead(spec.id(), table, dm.CreateOptions{WaitUdev: true})
+	info, event, err := dm.CreateAhead(spec.id(), table, dm.CreateOptions{Udev: p.udev})
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,7 @@ func (p *Pool) Close(ctx context.Context) error {
 		return nil
 	}
 	p.Settle(ctx)
-	err := explain(dm.Remove(ctx, p.id, dm.RemoveOptions{WaitUdev: true}))
+	err := explain(dm.Remove(ctx, p.id, dm.RemoveOptions{Udev: p.udev}))
 	switch {
 	case err == nil, errors.Is(err, ErrNotActive):
 		return nil

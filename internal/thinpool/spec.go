@@ -37,6 +37,9 @@ type Spec struct {
 	ErrorIfNoSpace    bool   // fail writes when the pool is full, instead of queueing them
 	NoDiscardPassdown bool   // keep discards from the data device
 
+	// UdevNotes is a folder as dm.RemoveNoted makes it, or empty.
+	UdevNotes string
+
 	// Check, if set, looks at the metadata of an inactive pool before it is made
 	// active. Its error keeps the pool inactive.
 	Check func(context.Context) error
