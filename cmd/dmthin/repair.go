@@ -25,6 +25,7 @@ type repair struct {
 func newRepairCommand(a *app) *cobra.Command {
 	var dryRun, yes bool
 	var metadataDevice string
+	var dataDevice string
 	blockSize := sizeFlag(64 << 10)
 	cmd := &cobra.Command{
 		Use:   "repair",
@@ -53,7 +54,7 @@ own. Pools of LVM's are repaired by lvconvert --repair VG/POOL.`,
 				return err
 			}
 			defer func() { _ = pool.Close() }() // lets go of a lock
-			d, err := pool.Diagnose(cmd.Context(), int64(blockSize))
+			d, err := pool.Diagnose(cmd.Context(), offline.IfLost{BlockSize: int64(blockSize), DataDevice: dataDevice})
 			if err != nil {
 				return err
 			}
@@ -68,6 +69,7 @@ own. Pools of LVM's are repaired by lvconvert --repair VG/POOL.`,
 	flags.BoolVar(&dryRun, "dry-run", false, "say what is wrong and what would be done")
 	flags.BoolVarP(&yes, "yes", "y", false, "don't ask")
 	flags.Var(&blockSize, "block-size", "the pool's block `SIZE`, needed where the superblock is lost")
+	flags.StringVar(&dataDevice, "data-device", "", "the pool's data `DEVICE`, needed where the superblock is lost and the pool is not on loop files")
 	a.metadataFlag(cmd, &metadataDevice)
 	return cmd
 }

@@ -284,7 +284,7 @@ func (h *operatorHost) repair(t *testing.T, want offline.Action) {
 	if err != nil || len(r.Findings) == 0 {
 		t.Errorf("check: %+v, %v", r, err)
 	}
-	d, err := pool.Diagnose(t.Context(), 64<<10)
+	d, err := pool.Diagnose(t.Context(), offline.IfLost{BlockSize: 64 << 10})
 	if err != nil || d.Action != want {
 		t.Fatalf("Diagnose = %+v, %v", d, err)
 	}

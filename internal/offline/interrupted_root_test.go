@@ -37,7 +37,7 @@ func (h *host) onDevice(t *testing.T) (p *Pool, device string) {
 // cutShort has the power cut while a repair overwrites the device.
 func cutShort(t *testing.T, p *Pool, device string) {
 	t.Helper()
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil || d.Action != Rebuild {
 		t.Fatalf("Diagnose = %+v, %v", d, err)
 	}
@@ -83,14 +83,14 @@ func TestARepairThatWasCutShortBeginsAnewWithTheOldMetadata(t *testing.T) {
 			_ = m.Close()
 		}
 	}
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if done, err := p.Repair(t.Context(), d, time.Now(), func(string) {}); err != nil || len(done.Findings) != 0 {
 		t.Errorf("Repair = %+v, %v", done, err)
 	}
-	if d, err := p.Diagnose(t.Context(), 64<<10); err != nil || d.Action != Nothing {
+	if d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10}); err != nil || d.Action != Nothing {
 		t.Errorf("afterwards: %+v, %v", d, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dmthin/dmthin/internal/check"
 	"github.com/dmthin/dmthin/internal/state"
+	"github.com/dmthin/dmthin/internal/thinmeta"
 )
 
 func kinds(findings []check.Finding) (list []check.Kind) {
@@ -72,7 +73,7 @@ func TestAPoolInUseIsLeftAlone(t *testing.T) {
 	h.activate(t, "dmthin-"+h.poolID+"-pool", "DMTHIN-"+h.poolID+"-pool")
 	p := h.open(t)
 	_, checkErr := p.Check(t.Context())
-	_, diagnoseErr := p.Diagnose(t.Context(), 64<<10)
+	_, diagnoseErr := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	_, restoreErr := p.Restore(t.Context(), Backup{PoolID: h.poolID}, time.Now(), false)
 	for what, err := range map[string]error{"Check": checkErr, "Diagnose": diagnoseErr, "Restore": restoreErr} {
 		if !errors.Is(err, ErrActive) || !strings.Contains(err.Error(), "-pool") {
@@ -108,7 +109,7 @@ func TestWhereThereIsNoPoolTheErrorSaysSo(t *testing.T) {
 func TestARepairOfWholeMetadataDoesNothing(t *testing.T) {
 	h := newHost(t)
 	p := h.open(t)
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil || d.Action != Nothing || len(d.Steps) != 0 {
 		t.Fatalf("%+v, %v", d, err)
 	}
@@ -147,14 +148,14 @@ func TestTheFlagOfWholeMetadataIsClearedAfterABackup(t *testing.T) {
 	if err != nil || string(saved) != string(before) {
 		t.Errorf("the backup is not what there was (%v)", err)
 	}
-	if d, err := p.Diagnose(t.Context(), 64<<10); err != nil || d.Action != Nothing {
+	if d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10}); err != nil || d.Action != Nothing {
 		t.Errorf("afterwards: %+v, %v", d, err)
 	}
 }
 
 func repaired(t *testing.T, p *Pool, want Action) Repaired {
 	t.Helper()
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil || d.Action != want {
 		t.Fatalf("Diagnose = %+v, %v; want action %q", d, err, want)
 	}
@@ -174,7 +175,7 @@ func TestABackupThatFailsTakesNoSpace(t *testing.T) {
 	h.needsCheck(t)
 	before := h.listing(t)
 	p := h.open(t)
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +202,34 @@ func TestALostSuperblockIsRebuiltFromRecordsAndDataFile(t *testing.T) {
 	}
 }
 
+func TestALostSuperblockIsRebuiltFromADataDevice(t *testing.T) {
+	h := newHost(t)
+	h.changeBlock(t, 0, func(b []byte) { clear(b) })
+	data := filepath.Join(t.TempDir(), "data")
+	if err := os.Rename(filepath.Join(h.dir, "devicemapper", "data"), data); err != nil {
+		t.Fatal(err)
+	}
+	p := h.open(t)
+	if _, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10}); err == nil || !strings.Contains(err.Error(), "--data-device") {
+		t.Errorf("Diagnose without the data = %v", err)
+	}
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10, DataDevice: data})
+	if err != nil || d.Action != Rebuild {
+		t.Fatalf("Diagnose = %+v, %v", d, err)
+	}
+	if done, err := p.Repair(t.Context(), d, time.Now(), func(string) {}); err != nil || len(done.Findings) != 0 {
+		t.Errorf("Repair = %+v, %v", done, err)
+	}
+	metadata, err := thinmeta.Open(h.metadata())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer metadata.Close()
+	if got := metadata.Superblock(); got.DataBlocks != 1000 || got.TransactionID != 3 {
+		t.Errorf("the superblock is %+v", got)
+	}
+}
+
 func TestMetadataThatCanNotBeSavedStaysAsItWas(t *testing.T) {
 	h := newHost(t)
 	junk := func(b []byte) { copy(b, strings.Repeat("junk", 1024)) }
@@ -212,7 +241,7 @@ func TestMetadataThatCanNotBeSavedStaysAsItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := h.open(t)
-	d, err := p.Diagnose(t.Context(), 64<<10)
+	d, err := p.Diagnose(t.Context(), IfLost{BlockSize: 64 << 10})
 	if err != nil || d.Action != Rebuild {
 		t.Fatalf("%+v, %v", d, err)
 	}

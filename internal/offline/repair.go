@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,9 +38,15 @@ type Diagnosis struct {
 	saved string               // the copy from which an earlier repair was cut short
 }
 
-// Diagnose looks at the metadata and changes nothing. blockSize, in bytes, is
-// needed only where the superblock is lost.
-func (p *Pool) Diagnose(ctx context.Context, blockSize int64) (d Diagnosis, err error) {
+// IfLost is what the superblock says of a pool and nobody else knows, for where it
+// is lost.
+type IfLost struct {
+	BlockSize  int64  // bytes
+	DataDevice string // device or file; empty takes loop-lvm's
+}
+
+// Diagnose looks at the metadata and changes nothing.
+func (p *Pool) Diagnose(ctx context.Context, lost IfLost) (d Diagnosis, err error) {
 	if d.Metadata, err = p.locate(); err != nil {
 		return d, err
 	}
@@ -51,7 +58,7 @@ func (p *Pool) Diagnose(ctx context.Context, blockSize int64) (d Diagnosis, err 
 	if d.Damage, err = thintools.Check(ctx, d.source()); err != nil {
 		return d, err
 	}
-	if err := p.readSuperblock(&d, blockSize); err != nil {
+	if err := p.readSuperblock(&d, lost); err != nil {
 		return d, err
 	}
 	switch {
@@ -94,7 +101,7 @@ func rebuildDeviceSteps(d Diagnosis, saved string) []string {
 }
 
 // readSuperblock finds out what a lost superblock said from what else there is.
-func (p *Pool) readSuperblock(d *Diagnosis, blockSize int64) error {
+func (p *Pool) readSuperblock(d *Diagnosis, lost IfLost) error {
 	metadata, err := thinmeta.Open(d.source())
 	if err == nil {
 		d.NeedsCheck = metadata.Superblock().NeedsCheck
@@ -104,18 +111,28 @@ func (p *Pool) readSuperblock(d *Diagnosis, blockSize int64) error {
 		return err
 	}
 	d.Damage = append(d.Damage, err.Error())
-	data, err := os.Stat(p.dataFile())
+	size, err := sizeOf(cmp.Or(lost.DataDevice, p.dataFile()))
 	if err != nil {
-		return fmt.Errorf("the superblock is lost, and with it the size of the pool, which is asked of the data file: %w", err)
+		return fmt.Errorf("the superblock is lost, and with it the size of the pool, which is that of its data: %w; give its device with --data-device", err)
 	}
 	intent, ok, err := p.records.Intent()
 	if err != nil || !ok {
 		return errors.Join(errors.New("the superblock is lost, and with it the transaction ID, which the records don't know either: restore them first"), err)
 	}
 	d.lost = thintools.Superblock{
-		TransactionID: intent.OpenTransactionID, BlockSize: blockSize, DataBlocks: uint64(data.Size() / blockSize),
+		TransactionID: intent.OpenTransactionID, BlockSize: lost.BlockSize, DataBlocks: uint64(size / lost.BlockSize),
 	}
 	return nil
+}
+
+// sizeOf returns the size of a file or block device in bytes.
+func sizeOf(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	size, err := f.Seek(0, io.SeekEnd)
+	return size, errors.Join(err, f.Close())
 }
 
 // Repaired is what a Repair did.
