@@ -33,6 +33,8 @@ func requireFound(t *testing.T, fault string) {
 		{verb: fill, layer: "a", held: true, files: map[string]string{"x": "1", "y": "2"}},
 		{verb: create, layer: "z"}, // a snapshot of a would sync it
 		{verb: create, layer: "b", parent: "a"},
+		{verb: remove, layer: "z"}, // its name is all that changes on disk
+		{verb: create, layer: "c"},
 	}})
 	if err != nil {
 		t.Fatal(err)
