@@ -30,9 +30,10 @@ func TestAStageIsWrittenInPlace(t *testing.T) {
 		first, _ := inode(t, path)
 		for _, r.Stage = range []Stage{StageApplying, StageReady} {
 			setStage(t, s, r)
-		}
-		if number, size := inode(t, path); number != first || size != sector {
-			t.Errorf("%s: the record is inode %d of %d bytes, it was %d", name, number, size, first)
+			// After each: a second new file may get the first one's number.
+			if number, size := inode(t, path); number != first || size != sector {
+				t.Errorf("%s: the record is inode %d of %d bytes, it was %d", name, number, size, first)
+			}
 		}
 	}
 }
