@@ -7,8 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/dmthin/dmthin/internal/dm"
 	"github.com/dmthin/dmthin/plugin"
 )
 
@@ -20,7 +20,7 @@ type initRecord struct {
 }
 
 func saveInit(path string, req plugin.InitRequest) error {
-	boot, err := bootID()
+	boot, err := dm.BootID()
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func loadInit(path string) (req plugin.InitRequest, ok bool, err error) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		return req, false, fmt.Errorf("recall Init from %s: %w", path, err)
 	}
-	boot, err := bootID()
+	boot, err := dm.BootID()
 	return r.Request, err == nil && r.Boot == boot, err
 }
 
@@ -63,12 +63,4 @@ func removeInit(path string) error {
 		return fmt.Errorf("forget Init: %w", err)
 	}
 	return nil
-}
-
-func bootID() (string, error) {
-	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "", fmt.Errorf("read the boot ID: %w", err)
-	}
-	return strings.TrimSpace(string(data)), nil
 }

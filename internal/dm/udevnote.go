@@ -27,7 +27,7 @@ const noteFormat = "%s %d %d\n"
 // noteIn leaves a note. Without one all that is lost is the clean-up after a kill,
 // so that what it fails with is nobody's concern.
 func (c *cookie) noteIn(folder string) {
-	boot, err := bootID()
+	boot, err := BootID()
 	if folder == "" || err != nil {
 		return
 	}
@@ -35,9 +35,13 @@ func (c *cookie) noteIn(folder string) {
 	_ = os.WriteFile(c.note, fmt.Appendf(nil, noteFormat, boot, c.base, c.semid), 0o600)
 }
 
-func bootID() (string, error) {
+// BootID tells this boot of the host from all others.
+func BootID() (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(text)), err
+	if err != nil {
+		return "", fmt.Errorf("read the boot ID: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
 }
 
 // RemoveNoted makes the folder of notes where there is none, and removes the
@@ -67,7 +71,7 @@ func removeSemaphore(note string) error {
 	if err != nil {
 		return err
 	}
-	current, err := bootID()
+	current, err := BootID()
 	if err != nil {
 		return err
 	}
