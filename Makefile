@@ -17,6 +17,7 @@ ldflags := -s -w $(if $(VERSION),-X $(versionpkg).Version=$(VERSION)) $(if $(COM
 PREFIX  ?= /usr/local
 DESTDIR ?=
 UNITDIR ?= /etc/systemd/system
+RULESDIR ?= /etc/udev/rules.d
 
 # Where and what vm-test runs: make vm-test DISTRO=trixie ONLY=thinpool RUN=TestGrow
 DISTRO ?= trixie,bookworm
@@ -48,11 +49,12 @@ run: deps plugin ## Show it at work: a VM with dockerd on the plugin, then a she
 share := $(DESTDIR)$(PREFIX)/share
 
 .PHONY: install
-install: build ## Install the host daemon, the tool, man pages and completions; honours DESTDIR, PREFIX and UNITDIR
+install: build ## Install the host daemon, the tool, udev rule, man pages, completions; honours DESTDIR, PREFIX, UNITDIR and RULESDIR
 	install -D -m 755 build/dmthind $(DESTDIR)$(PREFIX)/sbin/dmthind
 	install -D -m 755 build/dmthin $(DESTDIR)$(PREFIX)/bin/dmthin
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's,/usr/local/sbin/,$(PREFIX)/sbin/,' contrib/systemd/dmthin.service >$(DESTDIR)$(UNITDIR)/dmthin.service
+	install -D -m 644 contrib/udev/09-dmthin.rules $(DESTDIR)$(RULESDIR)/09-dmthin.rules
 	install -d $(share)/man/man1 $(share)/man/man8 $(share)/bash-completion/completions $(share)/zsh/site-functions $(share)/fish/vendor_completions.d
 	build/dmthin man $(share)/man/man1
 	build/dmthind --man $(share)/man/man8

@@ -11,9 +11,10 @@ import (
 
 func TestInstallPutsEverythingBelowThePrefix(t *testing.T) {
 	dest := t.TempDir()
-	run(t, "make", "-C", "../..", "install", "DESTDIR="+dest, "PREFIX=/usr", "UNITDIR=/usr/lib/systemd/system")
+	run(t, "make", "-C", "../..", "install", "DESTDIR="+dest, "PREFIX=/usr", "UNITDIR=/usr/lib/systemd/system",
+		"RULESDIR=/usr/lib/udev/rules.d")
 	for _, path := range []string{
-		"usr/sbin/dmthind", "usr/bin/dmthin", "usr/lib/systemd/system/dmthin.service",
+		"usr/sbin/dmthind", "usr/bin/dmthin", "usr/lib/systemd/system/dmthin.service", "usr/lib/udev/rules.d/09-dmthin.rules",
 		"usr/share/man/man1/dmthin.1", "usr/share/man/man1/dmthin-pool-create.1", "usr/share/man/man8/dmthind.8",
 		"usr/share/bash-completion/completions/dmthin", "usr/share/zsh/site-functions/_dmthin", "usr/share/fish/vendor_completions.d/dmthin.fish",
 	} {
