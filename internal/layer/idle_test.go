@@ -256,6 +256,32 @@ func TestACloseLeavesNothingIdleOrDetached(t *testing.T) {
 	}
 }
 
+// An active device would keep the pool from being closed.
+func TestACloseWhileBlocksAreGivenBackLeavesNoDevice(t *testing.T) {
+	w := newWorld(t)
+	d := w.startKeeping(t, time.Hour)
+	ids := []string{"a", "b", "c"}
+	for _, id := range ids {
+		create(t, d, id, "")
+		get(t, d, id)
+		put(t, d, id)
+	}
+	d.reclaimer.stop()
+	for _, id := range ids {
+		must(t, d.Remove(t.Context(), id))
+	}
+	arrived, let := w.stuck(t, "discard") // the others wait for their turn
+	d.reclaimer = startReclaimer(d.Store)
+	<-arrived
+	eventually(t, "no mount is left", func() bool { w.mu.Lock(); defer w.mu.Unlock(); return len(w.detached) == 0 })
+	d.reclaimer.cancel()
+	let()
+	must(t, d.Close(t.Context()))
+	if len(w.active) != 0 || len(d.pending()) == 0 {
+		t.Errorf("left: devices %v, tombstones %v", w.active, d.pending())
+	}
+}
+
 // Only the mark tells an idle layer from one that a container runs on.
 func TestACrashTurnsIdleLayersIntoUnmountedOnes(t *testing.T) {
 	w := newWorld(t)

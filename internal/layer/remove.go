@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/dmthin/dmthin/internal/state"
 	"github.com/dmthin/dmthin/internal/thinpool"
@@ -110,11 +111,18 @@ func (s *Store) takeMount(tombstone string) io.Closer {
 	return mount
 }
 
-// endMounts is for a store that is being closed.
-func (s *Store) endMounts(ctx context.Context) error {
-	var errs []error
+// endRemoved leaves no mount and no device of removed layers, however far the
+// work on them had come. It is for a store that is being closed.
+func (s *Store) endRemoved(ctx context.Context) error {
+	devices, err := s.sys.Inventory.Active(ctx)
+	if err != nil {
+		err = fmt.Errorf("look for active devices: %w", err)
+	}
+	errs := []error{err}
 	for tombstone, r := range s.pending() {
-		if mount := s.takeMount(tombstone); mount != nil {
+		mount := s.takeMount(tombstone)
+		active := func(d thinpool.Info) bool { return d.Name == s.names.deleted(r.DeviceID) }
+		if mount != nil || slices.ContainsFunc(devices, active) {
 			errs = append(errs, ignoreBusy(s.endMount(ctx, mount, r)))
 		}
 	}

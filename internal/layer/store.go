@@ -174,7 +174,7 @@ func (s *Store) close(ctx context.Context) error {
 	if !s.idler.halt(ctx) {
 		s.log.Warn("a layer that nobody uses is still being unmounted; the next start looks after it")
 	}
-	return errors.Join(s.saveDeviceSet(), s.endMounts(ctx), s.endAllIdle(ctx))
+	return errors.Join(s.saveDeviceSet(), s.endRemoved(ctx), s.endAllIdle(ctx))
 }
 
 // Shutdown unmounts and deactivates all layers, whoever uses them, then closes
