@@ -235,7 +235,7 @@ func (s *stopwatch) wrap(b *testing.B, i *instance) {
 	var err error
 	i.layers, err = layer.Open(b.Context(), sys, i.records, layer.Options{
 		MinFreePercent: 10, Discard: true, DeferredRemoval: true, DeferredDeletion: true,
-		MountRoot: layer.MountRoot(i.request.Home), KeepMounted: keepMounted,
+		MountRoot: layer.MountRoot(i.request.Home), KeepMounted: keepMounted, ReclaimAfter: reclaimAfter,
 	}, i.log)
 	if err != nil {
 		b.Fatal(err)

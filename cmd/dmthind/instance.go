@@ -148,6 +148,7 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 		MountRoot:         layer.MountRoot(i.request.Home),
 		UdevSync:          i.udevSync,
 		KeepMounted:       keepMounted,
+		ReclaimAfter:      reclaimAfter,
 	}, i.log)
 	return err
 }
@@ -155,6 +156,10 @@ func (i *instance) openLayers(ctx context.Context) (err error) {
 // keepMounted spans what Docker does with a layer in one go: between the making
 // of a container and its start pass some hundred milliseconds.
 const keepMounted = 2 * time.Second
+
+// reclaimAfter spans what lies between removals when Docker removes a container's
+// two layers, or several containers. It is no time for who waits for the space.
+const reclaimAfter = 250 * time.Millisecond
 
 // idMap returns nil for no ranges: package user takes an empty map that is not
 // nil for one that maps nothing.

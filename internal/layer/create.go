@@ -327,35 +327,3 @@ func (s *Store) shrink(ctx context.Context, l *layer, size int64) error {
 	l.record.Size = size
 	return nil
 }
-
-// enoughSpace keeps a reserve for the layers that exist: a full pool fails the
-// writes of all of them.
-func (s *Store) enoughSpace(ctx context.Context) error {
-	status, err := s.sys.Pool.Status(ctx)
-	if err != nil {
-		return err
-	}
-	if err := status.Check(); err != nil {
-		return err
-	}
-	return s.enoughIn(status)
-}
-
-func (s *Store) enoughIn(status thinpool.Status) error {
-	if err := s.enough("data", status.DataTotal, status.DataUsed); err != nil {
-		return err
-	}
-	return s.enough("metadata", status.MetadataTotal, status.MetadataUsed)
-}
-
-func (s *Store) enough(what string, total, used uint64) error {
-	if s.opts.MinFreePercent == 0 {
-		return nil
-	}
-	required := max(total*uint64(s.opts.MinFreePercent)/100, 1)
-	if free := total - used; free < required {
-		return fmt.Errorf("%w: %d of %d %s blocks are free, dm.min_free_space=%d%% keeps %d; remove images and containers, or add space to the pool",
-			ErrPoolLow, free, total, what, s.opts.MinFreePercent, required)
-	}
-	return nil
-}

@@ -17,11 +17,13 @@ import (
 type reclaimer struct {
 	store  *Store
 	kick   chan struct{} // holds at most one token: work was added
+	urgent chan struct{} // likewise: somebody waits for it
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu     sync.Mutex        // protects failed
+	mu     sync.Mutex        // protects what follows
 	failed map[string]string // last error by tombstone, so that each is logged once
+	passed chan struct{}     // closed when a pass ends; there is a new one then
 }
 
 // reclaimAtOnce bounds how many removed layers are worked on at a time. Most of
@@ -38,8 +40,8 @@ func startReclaimer(s *Store) *reclaimer {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reclaimer{
 		store: s, cancel: cancel,
-		kick: make(chan struct{}, 1), done: make(chan struct{}),
-		failed: map[string]string{},
+		kick: make(chan struct{}, 1), urgent: make(chan struct{}, 1), done: make(chan struct{}),
+		failed: map[string]string{}, passed: make(chan struct{}),
 	}
 	r.wake()
 	go r.run(ctx)
@@ -49,11 +51,14 @@ func startReclaimer(s *Store) *reclaimer {
 // wake makes the reclaimer look for work now. It never waits. While a store is
 // being opened there is no reclaimer yet; it looks for work when it starts.
 func (r *reclaimer) wake() {
-	if r == nil {
-		return
+	if r != nil {
+		signal(r.kick)
 	}
+}
+
+func signal(token chan<- struct{}) {
 	select {
-	case r.kick <- struct{}{}:
+	case token <- struct{}{}:
 	default:
 	}
 }
@@ -90,12 +95,57 @@ func (r *reclaimer) run(ctx context.Context) {
 			return
 		case <-r.kick:
 			wait = firstRetry
+			r.calm(ctx)
+		case <-r.urgent:
 		case <-retry:
 			wait = min(2*wait, lastRetry)
 		}
 		retry = nil
 		if !r.pass(ctx) {
 			retry = time.After(wait)
+		}
+	}
+}
+
+// calmPatience is how many times the calm a stream of removals may put off the work.
+const calmPatience = 4
+
+// calm waits until no layer has been removed for a moment. Docker removes layers
+// in bursts, and what an unmount and a discard write to the disk the next removal
+// would wait for, which syncs its record.
+func (r *reclaimer) calm(ctx context.Context) {
+	calm := r.store.opts.ReclaimAfter
+	enough := time.After(calmPatience * calm)
+	for {
+		select {
+		case <-r.kick:
+			continue
+		case <-time.After(calm):
+		case <-enough:
+		case <-r.urgent:
+		case <-ctx.Done():
+		}
+		return
+	}
+}
+
+// hurry tries each layer that is removed by now once more, without delay, and
+// returns when it has, or when ctx ends. It is for a store that is open.
+func (r *reclaimer) hurry(ctx context.Context) {
+	for range 2 { // the first may have begun before a layer was removed
+		if len(r.store.pending()) == 0 {
+			return
+		}
+		r.mu.Lock()
+		passed := r.passed
+		r.mu.Unlock()
+		signal(r.urgent)
+		select {
+		case <-passed:
+		case <-r.done:
+			return
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -117,6 +167,10 @@ func (r *reclaimer) pass(ctx context.Context) (clean bool) {
 		})
 	}
 	all.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.passed)
+	r.passed = make(chan struct{})
 	return !left.Load()
 }
 

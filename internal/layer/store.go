@@ -33,6 +33,7 @@ type Options struct {
 	MountRoot         string        // layers are mounted at MountRoot/<id>
 	UdevSync          bool          // wait for udev's symlink of the base device
 	KeepMounted       time.Duration // how long a layer stays mounted after its last use; 0: not at all
+	ReclaimAfter      time.Duration // how long no layer was removed before blocks are given back
 }
 
 // Store holds the layers of one pool. All methods are safe for concurrent use

@@ -1,0 +1,58 @@
+package layer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dmthin/dmthin/internal/thinpool"
+)
+
+// spaceWait bounds how long a new layer waits for the blocks of removed ones.
+const spaceWait = 10 * time.Second
+
+// enoughSpace keeps a reserve for the layers that exist: a full pool fails the
+// writes of all of them. What removed layers still hold is waited for, as Docker
+// answers a removal before its blocks are back.
+func (s *Store) enoughSpace(ctx context.Context) error {
+	err := s.enoughNow(ctx)
+	full := errors.Is(err, ErrPoolLow) || errors.Is(err, thinpool.ErrOutOfDataSpace)
+	if !full || len(s.pending()) == 0 {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, spaceWait)
+	defer cancel()
+	s.reclaimer.hurry(waiting)
+	return s.enoughNow(ctx)
+}
+
+func (s *Store) enoughNow(ctx context.Context) error {
+	status, err := s.sys.Pool.Status(ctx)
+	if err != nil {
+		return err
+	}
+	if err := status.Check(); err != nil {
+		return err
+	}
+	return s.enoughIn(status)
+}
+
+func (s *Store) enoughIn(status thinpool.Status) error {
+	if err := s.enough("data", status.DataTotal, status.DataUsed); err != nil {
+		return err
+	}
+	return s.enough("metadata", status.MetadataTotal, status.MetadataUsed)
+}
+
+func (s *Store) enough(what string, total, used uint64) error {
+	if s.opts.MinFreePercent == 0 {
+		return nil
+	}
+	required := max(total*uint64(s.opts.MinFreePercent)/100, 1)
+	if free := total - used; free < required {
+		return fmt.Errorf("%w: %d of %d %s blocks are free, dm.min_free_space=%d%% keeps %d; remove images and containers, or add space to the pool",
+			ErrPoolLow, free, total, what, s.opts.MinFreePercent, required)
+	}
+	return nil
+}
