@@ -208,3 +208,10 @@ func (s *Store) pending() map[string]state.Record {
 	defer s.mu.Unlock()
 	return maps.Clone(s.tombstones)
 }
+
+func (s *Store) isPending(tombstone string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, held := s.tombstones[tombstone]
+	return held
+}

@@ -155,7 +155,7 @@ func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) e
 		return err
 	}
 	defer unlock()
-	if _, waiting := s.pending()[tombstone]; !waiting {
+	if !s.isPending(tombstone) {
 		return nil
 	}
 	if mount := s.takeMount(tombstone); mount != nil {

@@ -101,9 +101,11 @@ func TestLoadManyLayers(t *testing.T) {
 				requireNoError(t, d.remove(name(n)))
 			}
 		})
-		if wrong := d.settledWithin(t.Context(), nil, time.Hour); len(wrong) > 0 {
-			t.Error(wrong)
-		}
+		took(t, "their blocks given back", count, func() {
+			if wrong := d.settledWithin(t.Context(), nil, time.Hour); len(wrong) > 0 {
+				t.Error(wrong)
+			}
+		})
 		after := look(t, d)
 		figure(t, "metadata used, bytes", "%d before, %d after", before.pool.MetadataUsed, after.pool.MetadataUsed)
 		if after.pool.MetadataUsed > before.pool.MetadataUsed+64*4096 {
