@@ -22,8 +22,10 @@ type Inspection struct {
 
 // Inspect takes an inspection and calls look with it. Changes go on meanwhile.
 // The pool can hold one metadata snapshot, so one look waits for another; it
-// does so before it takes the change lock, which must not be held for long.
+// does so before it takes the change lock, which must not be held for long. Work on
+// removed layers that is only put off is done first, for up to ten seconds.
 func (s *Store) Inspect(ctx context.Context, look func(Inspection) error) (err error) {
+	s.awaitBlocks(ctx)
 	done, err := s.sys.Metadata.Turn(ctx)
 	if err != nil {
 		return err

@@ -9,8 +9,16 @@ import (
 	"github.com/dmthin/dmthin/internal/thinpool"
 )
 
-// spaceWait bounds how long a new layer waits for the blocks of removed ones.
-const spaceWait = 10 * time.Second
+// blocksWait bounds how long the blocks of removed layers are waited for.
+const blocksWait = 10 * time.Second
+
+// awaitBlocks has the blocks of removed layers given back now, and returns when
+// that was tried once with each.
+func (s *Store) awaitBlocks(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, blocksWait)
+	defer cancel()
+	s.reclaimer.hurry(ctx)
+}
 
 // enoughSpace keeps a reserve for the layers that exist: a full pool fails the
 // writes of all of them. What removed layers still hold is waited for, as Docker
@@ -21,9 +29,7 @@ func (s *Store) enoughSpace(ctx context.Context) error {
 	if !full || len(s.pending()) == 0 {
 		return err
 	}
-	waiting, cancel := context.WithTimeout(ctx, spaceWait)
-	defer cancel()
-	s.reclaimer.hurry(waiting)
+	s.awaitBlocks(ctx)
 	return s.enoughNow(ctx)
 }
 
