@@ -73,10 +73,7 @@ func (i *idler) add(l *layer, keep time.Duration) bool {
 	entry := idleLayer{l, time.Now().Add(keep)}
 	at, _ := slices.BinarySearchFunc(i.queue, entry, func(a, b idleLayer) int { return a.due.Compare(b.due) })
 	i.queue = slices.Insert(i.queue, at, entry)
-	select {
-	case i.added <- struct{}{}:
-	default:
-	}
+	signal(i.added)
 	return true
 }
 

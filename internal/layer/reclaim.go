@@ -56,6 +56,7 @@ func (r *reclaimer) wake() {
 	}
 }
 
+// signal leaves a token unless one is there.
 func signal(token chan<- struct{}) {
 	select {
 	case token <- struct{}{}:

@@ -13,7 +13,7 @@ import (
 const blocksWait = 10 * time.Second
 
 // awaitBlocks has the blocks of removed layers given back now, and returns when
-// that was tried once with each.
+// that was tried with each of them, or after blocksWait.
 func (s *Store) awaitBlocks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, blocksWait)
 	defer cancel()

@@ -79,6 +79,40 @@ func TestANewLayerWaitsForTheBlocksOfRemovedOnes(t *testing.T) {
 	create(t, d, "new", "")
 }
 
+// The work that is under way began without the last removal.
+func TestANewLayerWaitsForARemovalDuringTheWorkOnAnother(t *testing.T) {
+	w := newWorld(t)
+	d := w.startCalm(t, time.Hour)
+	create(t, d, "small", "")
+	create(t, d, "large", "")
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.mu.Lock()
+	w.used = 950
+	w.before = func(call string) error {
+		switch {
+		case call == "delete 2":
+			close(arrived)
+			<-release
+		case call == "delete 3":
+			time.Sleep(50 * time.Millisecond) // time to look too early
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.used = 100
+		}
+		return nil
+	}
+	w.mu.Unlock()
+	must(t, d.Remove(t.Context(), "small"))
+	signal(d.reclaimer.urgent)
+	<-arrived
+	must(t, d.Remove(t.Context(), "large"))
+	created := make(chan error)
+	go func() { created <- d.Create(t.Context(), "new", "", 0) }()
+	eventually(t, "the new layer waits", func() bool { return len(d.reclaimer.urgent) == 1 })
+	close(release)
+	must(t, <-created)
+}
+
 func TestANewLayerDoesNotWaitForWhatIsBusy(t *testing.T) {
 	w := newWorld(t)
 	d := w.startCalm(t, time.Hour)
