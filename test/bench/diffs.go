@@ -20,12 +20,14 @@ func diffFew(ctx context.Context, b *bench, s *subject) error {
 	return b.diffOf(s, image, b.scale.Tree, 10, true, figChangesCold, figDiffCold)
 }
 
+const thousand = 1000
+
 func diffThousand(ctx context.Context, b *bench, s *subject) error {
 	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}
-	return b.diffOf(s, image, b.scale.Tree, 1000, false, "", figDiff1000)
+	return b.diffOf(s, image, b.scale.Tree, thousand, false, "", figDiff1000)
 }
 
 func diffHuge(ctx context.Context, b *bench, s *subject) error {

@@ -108,8 +108,7 @@ func writeBig(w io.Writer, size int64) error {
 
 // changeFiles appends to so many of a tree's files, evenly spread.
 func changeFiles(dir string, changed, files int) error {
-	for i := range changed {
-		path := filepath.Join(dir, fileName(i*files/changed))
+	for _, path := range changedFiles(dir, changed, files) {
 		f, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			return err
@@ -123,4 +122,12 @@ func changeFiles(dir string, changed, files int) error {
 		}
 	}
 	return nil
+}
+
+func changedFiles(dir string, changed, files int) []string {
+	paths := make([]string, changed)
+	for i := range paths {
+		paths[i] = filepath.Join(dir, fileName(i*files/changed))
+	}
+	return paths
 }

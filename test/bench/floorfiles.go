@@ -17,11 +17,7 @@ import (
 
 // floorRead is what it takes to have a whole layer in memory that was not mounted.
 func floorRead(ctx context.Context, b *bench, p *floorPool) error {
-	layer, err := p.origin(ctx, "ext4", func(dir string) error {
-		unpack := exec.CommandContext(ctx, "tar", "-x", "-C", dir)
-		unpack.Stdin = tree(b.scale.Tree)()
-		return unpack.Run()
-	})
+	layer, err := p.origin(ctx, "ext4", b.unpackTree(ctx))
 	if err != nil {
 		return err
 	}
@@ -30,10 +26,39 @@ func floorRead(ctx context.Context, b *bench, p *floorPool) error {
 	return errors.Join(err, layer.unmount())
 }
 
-// readTree reads all files, with a thread for each CPU and many on their way from
-// the disk at once.
+func (b *bench) unpackTree(ctx context.Context) func(dir string) error {
+	return func(dir string) error {
+		unpack := exec.CommandContext(ctx, "tar", "-x", "-C", dir)
+		unpack.Stdin = tree(b.scale.Tree)()
+		return unpack.Run()
+	}
+}
+
+// floorDiff is what it takes to know for sure what a thousand changed files hold:
+// what floorCompare says, and to read them. The layer's own are in memory, but
+// nothing of the change is on disk yet.
+func floorDiff(ctx context.Context, b *bench, p *floorPool) error {
+	parent, err := p.origin(ctx, "ext4", b.unpackTree(ctx))
+	if err != nil {
+		return err
+	}
+	child, err := parent.snapshot()
+	if err != nil {
+		return err
+	}
+	return child.within(func(dir string) error {
+		if err := changeFiles(dir, thousand, b.scale.Tree); err != nil {
+			return err
+		}
+		t, err := timed(func() error {
+			return errors.Join(child.compare(parent), readAll(changedFiles(dir, thousand, b.scale.Tree)))
+		})
+		b.record(figFloorDiff, t)
+		return errors.Join(err, parent.unmount())
+	})
+}
+
 func readTree(dir string) error {
-	const atOnce = 64
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() {
@@ -41,12 +66,19 @@ func readTree(dir string) error {
 		}
 		return err
 	})
+	return errors.Join(err, readAll(files))
+}
+
+// readAll reads files with a thread for each CPU, and many on their way from the
+// disk at once.
+func readAll(files []string) error {
+	const atOnce = 64
 	var group errgroup.Group
 	group.SetLimit(runtime.NumCPU())
 	for some := range slices.Chunk(files, atOnce) {
 		group.Go(func() error { return readFiles(some) })
 	}
-	return errors.Join(err, group.Wait())
+	return group.Wait()
 }
 
 func readFiles(paths []string) error {

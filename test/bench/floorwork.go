@@ -96,16 +96,19 @@ func floorCompare(ctx context.Context, b *bench, p *floorPool) error {
 		if err := write(dir); err != nil {
 			return err
 		}
-		t, err := timed(func() error {
-			err := p.suspend(child.name())
-			if err == nil {
-				err = p.commit(floorName)
-			}
-			return errors.Join(err, p.resume(child.name()), parent.mount(unix.MS_RDONLY))
-		})
+		t, err := timed(func() error { return child.compare(parent) })
 		b.record(figFloorCompare, t)
 		return errors.Join(err, parent.unmount())
 	})
+}
+
+// compare leaves the parent mounted.
+func (t thin) compare(parent thin) error {
+	err := t.pool.suspend(t.name())
+	if err == nil {
+		err = t.pool.commit(floorName)
+	}
+	return errors.Join(err, t.pool.resume(t.name()), parent.mount(unix.MS_RDONLY))
 }
 
 func syncFolder(dir string) error {

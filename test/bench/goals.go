@@ -42,6 +42,7 @@ const (
 	figFloorUnmount    = floorPrefix + "unmount, deactivate"
 	figFloorDelete     = floorPrefix + "delete"
 	figFloorCompare    = floorPrefix + "suspend with 10 changed files, commit, resume; activate, mount the parent"
+	figFloorDiff       = floorPrefix + "suspend with 1,000 changed files, commit, resume; activate, mount the parent; read the changed files"
 	figFloorRead       = floorPrefix + "activate, mount, read each file of a layer, with a thread for each CPU"
 	figFloorWriteExt4  = floorPrefix + "first write into a big file of the origin, ext4"
 	figFloorWriteXFS   = floorPrefix + "first write into a big file of the origin, xfs"
@@ -110,7 +111,7 @@ var figures = []figure{
 	{name: figDiffCold, calls: 1},
 	{name: figHugeChanges, calls: 1, within: 2, ofFigure: figChanges},
 	{name: figHugeDiff, calls: 1, within: 2, ofFigure: figDiff},
-	{name: figDiff1000, calls: 1, faster: 6, within: asFast},
+	{name: figDiff1000, calls: 1, faster: 6, within: asFast, floor: figFloorDiff},
 	{name: figDiffAll, calls: 1, faster: 2, within: 1 / 1.5, floor: figFloorRead},
 	{name: figFirstWrite, faster: 1 / asFast, within: 1.0 / 100, floor: figFloorWriteExt4},
 	{name: figStart, faster: 10, floor: figFloorStart},
@@ -134,6 +135,7 @@ var figures = []figure{
 	{name: figFloorUnmount},
 	{name: figFloorDelete},
 	{name: figFloorCompare},
+	{name: figFloorDiff},
 	{name: figFloorRead},
 	{name: figFloorWriteExt4},
 	{name: figFloorWriteXFS},

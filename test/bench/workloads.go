@@ -16,6 +16,7 @@ func workloads(scale Scale) [][]workload {
 		{name: "floor-write", rounds: scale.SlowRounds, run: floor(floorWrite), only: own},
 		{name: "apply", rounds: scale.SlowRounds, run: applyLayer},
 		{name: "diff-1000", rounds: scale.SlowRounds, run: diffThousand},
+		{name: "floor-diff", rounds: scale.SlowRounds, run: floor(floorDiff), only: own},
 		{name: "diff-all", rounds: scale.SlowRounds, run: diffWhole},
 		{name: "floor-read", rounds: scale.SlowRounds, run: floor(floorRead), only: own},
 		{name: "stall", rounds: scale.SlowRounds, run: stalls, only: loops},
