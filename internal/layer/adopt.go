@@ -77,7 +77,7 @@ func (s *Store) adopt(ctx context.Context, l *layer, m filesystem.MountPoint, mo
 	case l.pins > 0: // this process is streaming from it
 		l.refs = min(l.refs, 1)
 		return nil
-	case l.idle && mounted:
+	case l.idle && mounted == l.isMounted():
 		return nil
 	case mounted && !m.ReadOnly && !s.marked(l.name()):
 		s.setMounted(l, mountedWrite)

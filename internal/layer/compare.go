@@ -29,7 +29,7 @@ func (s *Store) holdStill(ctx context.Context, child, origin *layer, look func()
 	}
 	defer unlock()
 	for _, l := range []*layer{origin, child} {
-		if l.mounted == unmounted {
+		if !l.isMounted() {
 			return fmt.Errorf("%s is not mounted any more", l)
 		}
 		if l.mounted == mountedRead {

@@ -127,13 +127,13 @@ func (s *Store) origin(parent string) (*layer, error) {
 	return l, nil
 }
 
-// takeSnapshot runs the write protocol for a new layer. An active origin is
+// takeSnapshot runs the write protocol for a new layer. An origin in use is
 // suspended meanwhile: that flushes and freezes its filesystem, without which
 // the snapshot would hold a torn one. One that rests mounted for reading stays so:
 // it has nothing to flush, and the next comparison with it finds it mounted.
 func (s *Store) takeSnapshot(ctx context.Context, l, origin *layer) error {
-	if origin.mounted == mountedWrite {
-		if err := s.endIdle(ctx, origin); err != nil {
+	if origin.idle && origin.mounted == mountedWrite {
+		if err := s.windDown(ctx, origin); err != nil {
 			return err
 		}
 	}
@@ -156,14 +156,15 @@ func (s *Store) snapshotFrozen(ctx context.Context, l, origin *layer) (made bool
 	return err == nil, err
 }
 
-// freeze suspends a layer's device if it is active. The returned function
-// resumes it and must be called.
+// freeze suspends a layer's device if anybody has it open. What nobody has open
+// is still: its last close waited for all I/O. The returned function resumes it
+// and must be called.
 func (s *Store) freeze(ctx context.Context, l *layer) (thaw func() error, err error) {
 	info, err := s.sys.Freezer.Lookup(ctx, l.device)
 	if err != nil {
 		return nil, err
 	}
-	if !info.Exists {
+	if !info.Exists || info.OpenCount == 0 {
 		return func() error { return nil }, nil
 	}
 	thaw = func() error { return s.sys.Freezer.Resume(context.WithoutCancel(ctx), l.device) }

@@ -17,6 +17,6 @@
 //
 // No lock is held while a tar streams. What streams holds a pin on the layers
 // it reads, so that they stay mounted. Layers that nobody uses any more stay
-// mounted for a moment (idle.go); only the time of their unmount is decided
-// without a call.
+// mounted for a moment, and active for another (idle.go); only the time of their
+// unmount is decided without a call.
 package layer

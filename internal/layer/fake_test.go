@@ -280,7 +280,16 @@ func (w *world) Lookup(_ context.Context, name string) (thinpool.Info, error) {
 		return thinpool.Info{}, err
 	}
 	defer unlock()
-	return w.active[name], nil
+	info := w.active[name]
+	for _, m := range w.mounts {
+		if m.Source == info.Device.Path {
+			info.OpenCount++
+		}
+	}
+	if w.held[name] || w.detached[info.Device.Path] {
+		info.OpenCount++
+	}
+	return info, nil
 }
 
 func (w *world) setSuspended(name string, suspended bool) {

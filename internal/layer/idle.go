@@ -18,6 +18,10 @@ import (
 // was written to it synced. It is taken back for nothing by the next who wants
 // it. A snapshot of it, its removal and the end of the store end it at once.
 //
+// Its device outlives the mount by as much: the kernel takes longer to remove
+// it than to unmount it, some grace periods of RCU, and whoever wants the layer
+// next needs the device again or doesn't care.
+//
 // While a layer is idle a file in the mount root says so: after a crash the
 // next start would else take it for one that Docker has got.
 type idler struct {
@@ -30,13 +34,14 @@ type idler struct {
 	queue []idleLayer
 }
 
-// idleLayer is due for its unmount at a time.
+// idleLayer is due for its unmount, or the end of its device, at a time.
 type idleLayer struct {
-	layer *layer
-	due   time.Time
+	layer   *layer
+	due     time.Time
+	mounted bool
 }
 
-// maxIdle bounds how many layers stay mounted. Each costs the kernel a
+// maxIdle bounds how many layers stay mounted, or active. Each costs the kernel a
 // superblock with its caches; Docker's bursts are of two or three a container.
 const maxIdle = 64
 
@@ -70,7 +75,7 @@ func (i *idler) add(l *layer, keep time.Duration) bool {
 	if len(i.queue) >= maxIdle {
 		return false
 	}
-	entry := idleLayer{l, time.Now().Add(keep)}
+	entry := idleLayer{l, time.Now().Add(keep), l.isMounted()}
 	at, _ := slices.BinarySearchFunc(i.queue, entry, func(a, b idleLayer) int { return a.due.Compare(b.due) })
 	i.queue = slices.Insert(i.queue, at, entry)
 	signal(i.added)
@@ -87,14 +92,19 @@ func (i *idler) forget(l *layer) {
 	i.queue = slices.DeleteFunc(i.queue, func(q idleLayer) bool { return q.layer == l })
 }
 
-// count returns how many layers are mounted though nobody uses them.
-func (i *idler) count() int {
+// mounted returns how many layers are mounted though nobody uses them.
+func (i *idler) mounted() (n int) {
 	if i == nil {
 		return 0
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	return len(i.queue)
+	for _, q := range i.queue {
+		if q.mounted {
+			n++
+		}
+	}
+	return n
 }
 
 // next returns the layer that is due first.
@@ -136,7 +146,7 @@ func (i *idler) run(ctx context.Context) {
 	}
 }
 
-// end unmounts a layer unless somebody was faster.
+// end winds a layer down unless somebody was faster.
 func (i *idler) end(ctx context.Context, due idleLayer) {
 	unlock, err := i.store.locks.lock(ctx, due.layer.id)
 	if err != nil {
@@ -146,16 +156,30 @@ func (i *idler) end(ctx context.Context, due idleLayer) {
 	if !i.has(due) {
 		return
 	}
-	defer i.forget(due.layer) // also where it fails: another try is up to the next user
-	if err := i.store.release(ctx, due.layer); err != nil {
+	i.forget(due.layer) // also where it fails: another try is up to the next user
+	if err := i.store.windDown(ctx, due.layer); err != nil {
 		i.store.log.WithError(err).WithField("layer", due.layer.name()).Warn("a layer that nobody uses stays mounted")
 	}
+}
+
+// windDown ends the mount of a layer that nobody uses, or what is left of it. The
+// layer lock is held.
+func (s *Store) windDown(ctx context.Context, l *layer) error {
+	if l.isMounted() {
+		if err := s.unmount(ctx, l); err != nil {
+			return err
+		}
+		if l.idle = s.idler.add(l, s.opts.KeepMounted); l.idle {
+			return nil
+		}
+	}
+	return s.release(ctx, l)
 }
 
 // keepIdle leaves a mounted layer mounted for a while, and reports whether it
 // does. The layer lock is held.
 func (s *Store) keepIdle(l *layer, keep time.Duration) bool {
-	if l.mounted == unmounted || s.idler == nil {
+	if !l.isMounted() || s.idler == nil {
 		return false
 	}
 	err := s.rest(l, keep)
@@ -198,7 +222,7 @@ func (s *Store) wakeUp(l *layer) error {
 	return nil
 }
 
-// endIdle unmounts a layer if it is idle. The layer lock is held.
+// endIdle leaves nothing of an idle layer mounted or active. The layer lock is held.
 func (s *Store) endIdle(ctx context.Context, l *layer) error {
 	if !l.idle {
 		return nil

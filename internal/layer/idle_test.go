@@ -78,7 +78,7 @@ func TestAnIdleLayerIsUnmountedAfterItsTime(t *testing.T) {
 	w := newWorld(t)
 	d, dir := idleLayerOf(t, w, 20*time.Millisecond)
 	eventually(t, "unmounted", func() bool { return !w.mountedAt(dir) })
-	eventually(t, "none is counted", func() bool { return d.idler.count() == 0 })
+	eventually(t, "none is counted", func() bool { return d.idler.mounted() == 0 })
 	if d.marked("a") {
 		t.Error("it is still marked as idle")
 	}

@@ -126,7 +126,7 @@ func (s *Store) openForCheck(ctx context.Context, l *layer) (device thinpool.Dev
 	if err := s.mount(ctx, l, mountedWrite, ""); err != nil {
 		return device, []string{fmt.Sprintf("it can't be mounted: %v", err)}, nil
 	}
-	if err := s.unmountOnly(ctx, l); err != nil {
+	if err := s.unmount(ctx, l); err != nil {
 		return device, nil, err
 	}
 	device, err = s.sys.Devices.Activate(ctx, l.thin(s.names), false)
@@ -134,14 +134,6 @@ func (s *Store) openForCheck(ctx context.Context, l *layer) (device thinpool.Dev
 		l.pins++
 	}
 	return device, nil, err
-}
-
-func (s *Store) unmountOnly(ctx context.Context, l *layer) error {
-	_, err := s.sys.Mounter.Unmount(context.WithoutCancel(ctx), s.mountPoint(l))
-	if err == nil {
-		s.setMounted(l, unmounted)
-	}
-	return err
 }
 
 // throwAway makes a snapshot that stays in stage preparing, which no start

@@ -19,9 +19,12 @@ type mountState int
 
 const (
 	unmounted mountState = iota
+	activated            // nothing is mounted, but the device is active
 	mountedRead
 	mountedWrite
 )
+
+func (l *layer) isMounted() bool { return l.mounted > activated }
 
 // setMounted notes how a layer is mounted. Its lock is held.
 func (s *Store) setMounted(l *layer, m mountState) {
@@ -48,7 +51,7 @@ func (s *Store) Get(ctx context.Context, id, label string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if l.label != label { // it can't be given to a mount that there is
+	if l.isMounted() && l.label != label { // it can't be given to a mount that there is
 		if err := s.endIdle(ctx, l); err != nil {
 			return "", err
 		}
@@ -166,7 +169,13 @@ func (s *Store) ensureContent(l *layer, mode mountState) error {
 // releaseUnused ends the use of a layer that nobody uses any more: it rests
 // mounted, or is unmounted and deactivated.
 func (s *Store) releaseUnused(ctx context.Context, l *layer) error {
-	if l.wanted() || l.idle || !l.childNext() && s.keepIdle(l, s.opts.KeepMounted) {
+	if l.wanted() || l.idle {
+		return nil
+	}
+	if l.childNext() {
+		return s.windDown(ctx, l)
+	}
+	if s.keepIdle(l, s.opts.KeepMounted) {
 		return nil
 	}
 	return s.release(ctx, l)
@@ -180,22 +189,28 @@ func (l *layer) childNext() bool {
 }
 
 // release unmounts and deactivates a layer, used or not. The layer lock is held.
-// The mount point goes too: removing it drops copies of the mount that leaked
-// into other mount namespaces (Linux 3.18 and later).
 func (s *Store) release(ctx context.Context, l *layer) error {
 	ctx = context.WithoutCancel(ctx) // a half-released layer helps nobody
-	if _, err := s.sys.Mounter.Unmount(ctx, s.mountPoint(l)); err != nil {
-		return fmt.Errorf("unmount %s: %w", l, err)
-	}
-	if err := s.left(l); err != nil {
+	if err := s.unmount(ctx, l); err != nil {
 		return err
 	}
+	s.setMounted(l, unmounted)
 	return s.deactivate(ctx, l.device)
 }
 
-// left notes that a layer's mount point is free.
-func (s *Store) left(l *layer) error {
-	s.setMounted(l, unmounted)
+// unmount leaves a layer's device active. The mount point goes too: removing it
+// drops copies of the mount that leaked into other mount namespaces (Linux 3.18
+// and later).
+func (s *Store) unmount(ctx context.Context, l *layer) error {
+	if _, err := s.sys.Mounter.Unmount(context.WithoutCancel(ctx), s.mountPoint(l)); err != nil {
+		return fmt.Errorf("unmount %s: %w", l, err)
+	}
+	return s.left(l, activated)
+}
+
+// left notes that a layer's mount point is free, and what it is now.
+func (s *Store) left(l *layer, now mountState) error {
+	s.setMounted(l, now)
 	if err := s.wakeUp(l); err != nil {
 		return err
 	}

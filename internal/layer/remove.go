@@ -71,12 +71,13 @@ func (s *Store) remove(ctx context.Context, l *layer) error {
 func (s *Store) freeNames(ctx context.Context, l *layer) (mount io.Closer, err error) {
 	if l.mounted != unmounted && s.opts.DeferredDeletion {
 		mount, err = s.sys.Mounter.Detach(s.mountPoint(l))
-		if err == nil {
-			return mount, errors.Join(s.left(l), s.clearName(ctx, l))
+		if errors.Is(err, fs.ErrNotExist) { // only its device is active
+			mount, err = nil, nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if err != nil {
 			return nil, err
 		}
+		return mount, errors.Join(s.left(l, unmounted), s.clearName(ctx, l))
 	}
 	err = s.release(ctx, l)
 	if err != nil && !errors.Is(err, thinpool.ErrBusy) {

@@ -231,7 +231,7 @@ func (s *Store) count(ctx context.Context, sum *Summary) error {
 	for _, m := range mounts {
 		dirs[m.Dir] = true
 	}
-	sum.Mounted, sum.Active = max(0, len(dirs)-s.idler.count()), len(active)
+	sum.Mounted, sum.Active = max(0, len(dirs)-s.idler.mounted()), len(active)
 	return nil
 }
 

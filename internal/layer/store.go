@@ -53,7 +53,7 @@ type Store struct {
 
 	mu         sync.Mutex // protects the maps; innermost, never held while waiting
 	layers     map[string]*layer
-	mounted    map[*layer]struct{} // those that are, the base device and removed ones too
+	mounted    map[*layer]struct{} // those that are, or active; the base device and removed ones too
 	tombstones map[string]state.Record
 	detached   map[string]io.Closer // by tombstone: what is left to be unmounted
 	damaged    map[string]error
@@ -72,7 +72,7 @@ type layer struct {
 	device string // device-mapper name
 
 	mounted mountState // set by setMounted
-	idle    bool       // mounted, though nobody uses it
+	idle    bool       // mounted or active, though nobody uses it
 	synced  bool       // mounted, and nobody could write since it was synced
 	label   string     // SELinux label it is mounted with
 	refs    int        // Gets less Puts
@@ -93,7 +93,7 @@ func (l *layer) unpin() {
 }
 
 // inUse reports whether somebody has the layer mounted.
-func (l *layer) inUse() bool { return l.mounted != unmounted && !l.idle }
+func (l *layer) inUse() bool { return l.isMounted() && !l.idle }
 
 func (l *layer) String() string {
 	if l.id == "" {
