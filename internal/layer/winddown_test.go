@@ -58,9 +58,13 @@ func TestALayersDeviceGoesAWhileAfterItsMount(t *testing.T) {
 func TestALayerOfWhichTheDeviceIsLeftIsMountedAgain(t *testing.T) {
 	w := newWorld(t)
 	d := activeLayer(t, w)
-	dir := strings.TrimSuffix(get(t, d, "c-init"), "/rootfs")
-	if l, err := d.find("c-init"); err != nil || l.idle || !w.mountedAt(dir) {
+	dir, err := d.Get(t.Context(), "c-init", "a label of its own")
+	must(t, err)
+	if l, err := d.find("c-init"); err != nil || l.idle || !w.mountedAt(strings.TrimSuffix(dir, "/rootfs")) {
 		t.Errorf("layer %+v, %v", l, err)
+	}
+	if calls := w.took(); called(calls, "deactivate") {
+		t.Errorf("calls: %v", calls)
 	}
 }
 
