@@ -142,6 +142,15 @@ func (t thin) snapshot() (thin, error) {
 	return child, p.message(floorName, fmt.Sprintf("set_transaction_id %d %d", p.taken-1, p.taken))
 }
 
+// pair makes an origin and a snapshot of it.
+func (p *floorPool) pair(ctx context.Context, fs string, fill func(dir string) error) (origin, child thin, err error) {
+	origin, err = p.origin(ctx, fs, fill)
+	if err == nil {
+		child, err = origin.snapshot()
+	}
+	return origin, child, err
+}
+
 // record has a small file on disk.
 func (p *floorPool) record(name string) error {
 	f, err := os.Create(filepath.Join(p.dir, name))

@@ -38,11 +38,7 @@ func (b *bench) unpackTree(ctx context.Context) func(dir string) error {
 // what floorCompare says, and to read them. The layer's own are in memory, but
 // nothing of the change is on disk yet.
 func floorDiff(ctx context.Context, b *bench, p *floorPool) error {
-	parent, err := p.origin(ctx, "ext4", b.unpackTree(ctx))
-	if err != nil {
-		return err
-	}
-	child, err := parent.snapshot()
+	parent, child, err := p.pair(ctx, "ext4", b.unpackTree(ctx))
 	if err != nil {
 		return err
 	}
@@ -104,11 +100,7 @@ func readFiles(paths []string) error {
 // and that of Docker's driver.
 func floorWrite(ctx context.Context, b *bench, p *floorPool) error {
 	for fs, figure := range map[string]string{"ext4": figFloorWriteExt4, "xfs": figFloorWriteXFS} {
-		origin, err := p.origin(ctx, fs, func(dir string) error { return makeBig(filepath.Join(dir, "big"), b.scale.Big) })
-		if err != nil {
-			return err
-		}
-		child, err := origin.snapshot()
+		_, child, err := p.pair(ctx, fs, func(dir string) error { return makeBig(filepath.Join(dir, "big"), b.scale.Big) })
 		if err != nil {
 			return err
 		}

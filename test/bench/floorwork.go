@@ -84,11 +84,7 @@ func floorCompare(ctx context.Context, b *bench, p *floorPool) error {
 		}
 		return syncAll(dir)
 	}
-	parent, err := p.origin(ctx, "ext4", write)
-	if err != nil {
-		return err
-	}
-	child, err := parent.snapshot()
+	parent, child, err := p.pair(ctx, "ext4", write)
 	if err != nil {
 		return err
 	}
