@@ -157,10 +157,9 @@ func (s *Store) Delete(name string) error {
 // Bury turns a layer's record into its tombstone, durably, and returns the
 // tombstone's name. It works on a full disk: see reserve.
 //
-// The record is marked as deleted in place and then renamed, which takes one
-// commit of the filesystem's journal. Either alone makes Load bury the layer,
-// so it doesn't matter which of them the disk has first; nobody but Docker's
-// driver needs the mark.
+// The record is marked as deleted in place, durably, and then renamed. The mark
+// alone makes Load bury the layer, so the new name may reach the disk with
+// whatever else is written next: that spares a commit of the filesystem's journal.
 func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
 	tombstone = TombstoneName(name, r.DeviceID)
 	r.Deleted = true
@@ -177,7 +176,7 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 	if err := hit("write", tombstone); err != nil {
 		return fmt.Errorf("bury record: %w", err)
 	}
-	marked, err := s.overwrite(name, data, leaveUnsynced)
+	marked, err := s.overwrite(name, data, syncData)
 	if err != nil {
 		return err
 	}
@@ -193,7 +192,10 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 	if err := rename(filepath.Join(s.metadata, name), s.metadata, tombstone); err != nil {
 		return fmt.Errorf("bury record: %w", err)
 	}
-	return syncName(s.metadata, tombstone)
+	if name == BaseName { // Load heeds its name alone
+		return syncName(s.metadata, tombstone)
+	}
+	return nil
 }
 
 // Empty reports whether nothing was ever recorded here.

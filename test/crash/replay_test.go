@@ -33,7 +33,8 @@ func requireFound(t *testing.T, fault string) {
 		{verb: fill, layer: "a", held: true, files: map[string]string{"x": "1", "y": "2"}},
 		{verb: create, layer: "z"}, // a snapshot of a would sync it
 		{verb: create, layer: "b", parent: "a"},
-		{verb: remove, layer: "z"}, // its name is all that changes on disk
+		{verb: remove, layer: "z"},              // the mark in its record is all that is synced
+		{verb: create, layer: "s", size: "96M"}, // its record is replaced by a ready one
 		{verb: create, layer: "c"},
 	}})
 	if err != nil {
