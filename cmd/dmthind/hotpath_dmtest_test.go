@@ -282,6 +282,11 @@ func (t timedDevices) Deactivate(ctx context.Context, name string) (err error) {
 	return err
 }
 
+func (t timedDevices) Rename(ctx context.Context, from, to string) (err error) {
+	t.time("  rename", func() { err = t.Devices.Rename(ctx, from, to) })
+	return err
+}
+
 func (t timedDevices) Discard(ctx context.Context, thin thinpool.Thin, d thinpool.Device) (err error) {
 	t.time("  discard", func() { err = t.Devices.Discard(ctx, thin, d) })
 	return err

@@ -247,7 +247,10 @@ func (w *world) Rename(_ context.Context, from, to string) error {
 		return err
 	}
 	defer unlock()
-	a := w.active[from]
+	a, ok := w.active[from]
+	if !ok {
+		return thinpool.ErrNotActive
+	}
 	a.Name = to
 	w.active[to], w.held[to] = a, w.held[from]
 	delete(w.active, from)

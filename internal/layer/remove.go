@@ -138,14 +138,18 @@ func ignoreBusy(err error) error {
 }
 
 func (s *Store) clearName(ctx context.Context, l *layer) error {
-	info, err := s.sys.Freezer.Lookup(ctx, l.device)
-	if err != nil || !info.Exists {
+	if s.opts.DeferredDeletion {
+		err := s.sys.Devices.Rename(ctx, l.device, s.names.deleted(l.record.DeviceID))
+		if errors.Is(err, thinpool.ErrNotActive) {
+			return nil
+		}
 		return err
 	}
-	if !s.opts.DeferredDeletion {
-		return fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
+	info, err := s.sys.Freezer.Lookup(ctx, l.device)
+	if err == nil && info.Exists {
+		err = fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
 	}
-	return s.sys.Devices.Rename(ctx, l.device, s.names.deleted(l.record.DeviceID))
+	return err
 }
 
 // reclaim gives the blocks of a removed layer back to the pool. Of two callers
