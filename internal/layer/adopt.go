@@ -128,20 +128,35 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 	for _, l := range s.all() {
 		owners[l.device] = l
 	}
-	reclaimed := map[string]bool{}
-	for _, r := range s.pending() {
-		// The reclaimer's. The kernel hides a device first and closes it then:
-		// to two who remove it, it is gone for one while the other's call keeps
-		// the pool from deleting it.
-		reclaimed[s.names.deleted(r.DeviceID)] = true
+	tombstones := map[thinpool.DeviceID]string{}
+	for tombstone, r := range s.pending() {
+		tombstones[thinpool.DeviceID(r.DeviceID)] = tombstone
 	}
 	for _, device := range active {
-		going := device.DeferredRemove || reclaimed[device.Name]
+		going := device.DeferredRemove || s.isReclaimers(device, tombstones[device.ID])
 		if err := s.deactivateIfUnused(ctx, device, owners[device.Name], going); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// isReclaimers reports whether a device is the removed layer's whose tombstone has
+// its ID, if any. The kernel hides a device first and closes it then: to two who
+// remove it, it is gone for one while the other's call keeps the pool from
+// deleting it.
+func (s *Store) isReclaimers(device thinpool.Info, tombstone string) bool {
+	if tombstone == "" {
+		return false
+	}
+	id := state.BuriedName(tombstone, state.Record{DeviceID: uint32(device.ID)})
+	if device.Name == s.names.device(id) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.named[id] = tombstone
+		return true
+	}
+	return device.Name == s.names.deleted(uint32(device.ID))
 }
 
 // deactivateIfUnused looks at a device under the lock of its layer: who has that

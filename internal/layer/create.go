@@ -63,6 +63,9 @@ func (s *Store) snapshot(ctx context.Context, id, parent string, size int64) (l 
 	if err := s.mustBeFree(id); err != nil {
 		return nil, 0, err
 	}
+	if err := s.clearName(ctx, id); err != nil {
+		return nil, 0, err
+	}
 	origin, err := s.origin(parent)
 	if err != nil {
 		return nil, 0, err

@@ -219,7 +219,7 @@ func TestACrashInAFilesystemCheckLeavesNoSnapshot(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)
 	create(t, d, "a", "")
-	if !w.crashAt(12, func() { _, _ = d.CheckFilesystem(t.Context(), "a") }) {
+	if !w.crashAt(11, func() { _, _ = d.CheckFilesystem(t.Context(), "a") }) {
 		t.Fatal("the check ended before the crash")
 	}
 	d.kill()

@@ -37,13 +37,13 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 }
 
 func (s *Store) remove(ctx context.Context, l *layer) error {
-	mount, err := s.freeNames(ctx, l)
+	mount, err := s.freeMountPoint(ctx, l)
 	if err != nil {
-		return errors.Join(err, s.endMount(ctx, mount, l.record))
+		return errors.Join(err, ignoreBusy(s.endMount(ctx, mount, l.device)))
 	}
 	tombstone, err := s.records.Bury(l.name(), l.record)
 	if err != nil {
-		return errors.Join(err, s.endMount(ctx, mount, l.record))
+		return errors.Join(err, ignoreBusy(s.endMount(ctx, mount, l.device)))
 	}
 	l.removed, l.refs = true, 0
 	s.mu.Lock()
@@ -52,6 +52,9 @@ func (s *Store) remove(ctx context.Context, l *layer) error {
 	s.tombstones[tombstone] = l.record
 	if mount != nil {
 		s.detached[tombstone] = mount
+	}
+	if s.opts.DeferredDeletion {
+		s.named[l.id] = tombstone
 	}
 	s.mu.Unlock()
 	if s.opts.DeferredDeletion {
@@ -65,10 +68,10 @@ func (s *Store) remove(ctx context.Context, l *layer) error {
 	return nil
 }
 
-// freeNames leaves the layer's mount point and device-mapper name free: a new
-// layer may want them. What is mounted is only taken off its place, since the
-// unmount itself writes; mount is what is left to be ended.
-func (s *Store) freeNames(ctx context.Context, l *layer) (mount io.Closer, err error) {
+// freeMountPoint leaves the layer's mount point to a new layer. What is mounted is
+// only taken off its place, since the unmount itself writes; mount is what is left to
+// be ended. Without deferred deletion the device is inactive afterwards.
+func (s *Store) freeMountPoint(ctx context.Context, l *layer) (mount io.Closer, err error) {
 	if l.mounted != unmounted && s.opts.DeferredDeletion {
 		mount, err = s.sys.Mounter.Detach(s.mountPoint(l))
 		if errors.Is(err, fs.ErrNotExist) { // only its device is active
@@ -77,25 +80,76 @@ func (s *Store) freeNames(ctx context.Context, l *layer) (mount io.Closer, err e
 		if err != nil {
 			return nil, err
 		}
-		return mount, errors.Join(s.left(l, unmounted), s.clearName(ctx, l))
+		return mount, s.left(l, unmounted)
 	}
 	err = s.release(ctx, l)
 	if err != nil && !errors.Is(err, thinpool.ErrBusy) {
 		return nil, err
 	}
-	return nil, s.clearName(ctx, l)
+	return nil, s.mustBeInactive(ctx, l)
+}
+
+// mustBeInactive refuses a device that is still active where it can't be left to the
+// reclaimer.
+func (s *Store) mustBeInactive(ctx context.Context, l *layer) error {
+	if s.opts.DeferredDeletion {
+		return nil
+	}
+	info, err := s.sys.Freezer.Lookup(ctx, l.device)
+	if err == nil && info.Exists {
+		err = fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
+	}
+	return err
+}
+
+// freeName leaves the device-mapper name of a removed layer to a new one of its
+// ID. Its device keeps it until somebody wants the one or the other: a rename
+// makes udev look at the device once more, for which Remove would wait.
+func (s *Store) freeName(ctx context.Context, id string) error {
+	if _, held := s.nameHolder(id); !held {
+		return nil
+	}
+	unlock, err := s.locks.lock(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return s.clearName(ctx, id)
+}
+
+// clearName is freeName for who holds the lock of the ID.
+func (s *Store) clearName(ctx context.Context, id string) error {
+	r, held := s.nameHolder(id)
+	if !held {
+		return nil
+	}
+	err := s.sys.Devices.Rename(ctx, s.names.device(id), s.names.deleted(r.DeviceID))
+	if err != nil && !errors.Is(err, thinpool.ErrNotActive) && !errors.Is(err, thinpool.ErrForeign) {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.named, id)
+	return nil
+}
+
+// nameHolder returns the removed layer whose device may still have the name.
+func (s *Store) nameHolder(id string) (r state.Record, held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tombstone, held := s.named[id]
+	return s.tombstones[tombstone], held
 }
 
 // endMount ends what is left of a removed layer's mount and deactivates its
 // device. Where somebody else has that open, the kernel does it in the end.
-func (s *Store) endMount(ctx context.Context, mount io.Closer, r state.Record) error {
+func (s *Store) endMount(ctx context.Context, mount io.Closer, device string) error {
 	ctx = context.WithoutCancel(ctx) // an active device would keep the pool busy
 	if mount != nil {
 		if err := mount.Close(); err != nil {
 			return err
 		}
 	}
-	device := s.names.deleted(r.DeviceID)
 	err := s.sys.Devices.Deactivate(ctx, device)
 	if errors.Is(err, thinpool.ErrBusy) && s.opts.DeferredRemoval {
 		err = errors.Join(err, s.sys.Devices.DeactivateDeferred(ctx, device))
@@ -115,16 +169,20 @@ func (s *Store) takeMount(tombstone string) io.Closer {
 // endRemoved leaves no mount and no device of removed layers, however far the
 // work on them had come. It is for a store that is being closed.
 func (s *Store) endRemoved(ctx context.Context) error {
+	var errs []error
+	pending := s.pending()
+	for tombstone, r := range pending {
+		errs = append(errs, s.freeName(ctx, state.BuriedName(tombstone, r)))
+	}
 	devices, err := s.sys.Inventory.Active(ctx)
 	if err != nil {
-		err = fmt.Errorf("look for active devices: %w", err)
+		errs = append(errs, fmt.Errorf("look for active devices: %w", err))
 	}
-	errs := []error{err}
-	for tombstone, r := range s.pending() {
-		mount := s.takeMount(tombstone)
-		active := func(d thinpool.Info) bool { return d.Name == s.names.deleted(r.DeviceID) }
+	for tombstone, r := range pending {
+		mount, device := s.takeMount(tombstone), s.names.deleted(r.DeviceID)
+		active := func(d thinpool.Info) bool { return d.Name == device }
 		if mount != nil || slices.ContainsFunc(devices, active) {
-			errs = append(errs, ignoreBusy(s.endMount(ctx, mount, r)))
+			errs = append(errs, ignoreBusy(s.endMount(ctx, mount, device)))
 		}
 	}
 	return errors.Join(errs...)
@@ -137,24 +195,12 @@ func ignoreBusy(err error) error {
 	return err
 }
 
-func (s *Store) clearName(ctx context.Context, l *layer) error {
-	if s.opts.DeferredDeletion {
-		err := s.sys.Devices.Rename(ctx, l.device, s.names.deleted(l.record.DeviceID))
-		if errors.Is(err, thinpool.ErrNotActive) {
-			return nil
-		}
-		return err
-	}
-	info, err := s.sys.Freezer.Lookup(ctx, l.device)
-	if err == nil && info.Exists {
-		err = fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
-	}
-	return err
-}
-
 // reclaim gives the blocks of a removed layer back to the pool. Of two callers
 // with the same tombstone the second finds nothing to do.
 func (s *Store) reclaim(ctx context.Context, tombstone string, r state.Record) error {
+	if err := s.freeName(ctx, state.BuriedName(tombstone, r)); err != nil {
+		return err
+	}
 	unlock, err := s.locks.lock(ctx, tombstone)
 	if err != nil {
 		return err
@@ -219,7 +265,7 @@ func (s *Store) empty(ctx context.Context, tombstone string, r state.Record) err
 			s.log.WithError(err).WithField("device_id", r.DeviceID).Warn("space of a removed layer may stay allocated on the host")
 		}
 	}
-	if err := s.endMount(ctx, nil, r); err != nil {
+	if err := s.endMount(ctx, nil, s.names.deleted(r.DeviceID)); err != nil {
 		return err
 	}
 	return ctx.Err() // deleted now, what is not discarded would stay allocated below the pool

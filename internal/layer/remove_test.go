@@ -60,6 +60,53 @@ func TestABusyLayerIsRemovedByNameAndItsBlocksFollowLater(t *testing.T) {
 	}
 }
 
+// udev looks at each device that is renamed, and Remove would wait for the processor.
+func TestARemovalRenamesNoDevice(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	d.reclaimer.stop()
+	w.took()
+	must(t, d.Remove(t.Context(), "a"))
+	for _, call := range w.took() {
+		if strings.HasPrefix(call, "rename") {
+			t.Errorf("%s was called", call)
+		}
+	}
+}
+
+func TestANameThatABusyRemovedLayerHasIsFreeAfterACrash(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	w.held[d.names.device("a")] = true
+	d.reclaimer.stop()
+	must(t, d.Remove(t.Context(), "a"))
+	d.kill()
+	d = w.mustStart(t)
+	create(t, d, "a", "")
+	get(t, d, "a")
+	w.letGo(d.names.deleted(2))
+	d.settled(t)
+	if _, ok := w.devices[2]; ok {
+		t.Error("the removed layer's device is still in the pool")
+	}
+}
+
+func TestSomebodyElsesDeviceOfALayersNameDoesNotKeepItsBlocks(t *testing.T) {
+	w := newWorld(t)
+	d := w.mustStart(t)
+	create(t, d, "a", "")
+	w.failOn("rename", thinpool.ErrForeign)
+	must(t, d.Remove(t.Context(), "a"))
+	d.settled(t)
+	if len(w.devices) != 1 {
+		t.Errorf("devices %v", w.devices)
+	}
+}
+
 func TestRemovalGoesOnAfterARestart(t *testing.T) {
 	w := newWorld(t)
 	d := w.mustStart(t)

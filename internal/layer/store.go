@@ -56,6 +56,7 @@ type Store struct {
 	mounted    map[*layer]struct{} // those that are, or active; the base device and removed ones too
 	tombstones map[string]state.Record
 	detached   map[string]io.Closer // by tombstone: what is left to be unmounted
+	named      map[string]string    // layer IDs to the tombstone whose device may still have the layer's name
 	damaged    map[string]error
 	failing    map[string]error // by layer: what its last use met on the disk
 	leaked     []thinpool.DeviceID
@@ -137,6 +138,7 @@ func Open(ctx context.Context, sys System, records *state.Store, opts Options, l
 		mounted:    map[*layer]struct{}{},
 		tombstones: map[string]state.Record{},
 		detached:   map[string]io.Closer{},
+		named:      map[string]string{},
 		damaged:    map[string]error{},
 		failing:    map[string]error{},
 	}
