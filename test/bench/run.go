@@ -177,6 +177,7 @@ func subjects(ctx context.Context, set settings) ([]*subject, error) {
 		newBuiltin(builtinLoop, at("devicemapper")),
 		newOverlay(at("overlay2")),
 	}
+	all[0].idle = newDmthin("idle dmthin", set.program, at("dmthin-idle"))
 	if !set.scale.Pools {
 		return all, nil
 	}

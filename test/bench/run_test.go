@@ -64,15 +64,16 @@ func TestAFailureIsNotedAndTheRestMeasured(t *testing.T) {
 }
 
 func TestCallsAreAskedForAsLongAsTheWorkTakes(t *testing.T) {
-	asked, err := askDuring(func() error { return nil }, func() error { time.Sleep(100 * time.Millisecond); return nil })
-	if err != nil || len(asked) < 3 {
-		t.Errorf("asked %d times, %v", len(asked), err)
+	well := func() error { return nil }
+	times, err := askDuring([]func() error{well, well}, func() error { time.Sleep(100 * time.Millisecond); return nil })
+	if err != nil || len(times[0]) < 3 || len(times[1]) != len(times[0]) {
+		t.Errorf("asked %d and %d times, %v", len(times[0]), len(times[1]), err)
 	}
 	broken := errors.New("broken")
-	if _, err := askDuring(func() error { return nil }, func() error { return broken }); !errors.Is(err, broken) {
+	if _, err := askDuring([]func() error{well}, func() error { return broken }); !errors.Is(err, broken) {
 		t.Errorf("error of the work is %v", err)
 	}
-	if _, err := askDuring(func() error { return broken }, func() error { time.Sleep(20 * time.Millisecond); return nil }); !errors.Is(err, broken) {
+	if _, err := askDuring([]func() error{well, func() error { return broken }}, func() error { time.Sleep(20 * time.Millisecond); return nil }); !errors.Is(err, broken) {
 		t.Errorf("error of a call is %v", err)
 	}
 }

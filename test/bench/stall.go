@@ -10,77 +10,130 @@ import (
 
 // disturbance is work on layers while somebody asks about another one.
 type disturbance struct {
-	figure string
+	done string
 	// prepare makes what calls need, and returns them with the layers to remove.
 	prepare func(b *bench, s *subject, image string) (calls []func() error, left []string, err error)
+	// goesOn: the work is not over with the calls.
+	goesOn bool
 }
 
 var disturbances = []disturbance{
-	{figStallCreate, func(b *bench, s *subject, image string) ([]func() error, []string, error) {
+	{done: "created", prepare: func(b *bench, s *subject, image string) ([]func() error, []string, error) {
 		return b.creations(s, image, nil)
 	}},
-	{figStallGrow, func(b *bench, s *subject, image string) ([]func() error, []string, error) {
+	{done: grown, prepare: func(b *bench, s *subject, image string) ([]func() error, []string, error) {
 		return b.creations(s, image, &graphdriver.CreateOpts{StorageOpt: map[string]string{"size": "12G"}})
 	}},
-	{figStallDiff, diffs},
-	{figStallRemove, removals},
+	{done: "compared", prepare: diffs},
+	{done: "removed", prepare: removals, goesOn: true},
+}
+
+// asked is a mounted layer that nobody else works on.
+type asked struct {
+	of    *subject
+	layer string
+	floor bool    // of a daemon that has nothing else to do
+	alone float64 // the slowest hundredth while nothing else is done
 }
 
 // stalls asks about a mounted layer, every few milliseconds, first alone and
-// then while others are made, grown, compared and removed. What is recorded is
-// the 99th percentile less the median when alone, its own work.
+// then while others are made, grown, compared and removed. What is recorded is how
+// much longer the slowest hundredth takes than alone. Another dmthind, which is idle, is
+// asked the same in between: its calls wait for nothing but the machine.
 func stalls(ctx context.Context, b *bench, s *subject) (err error) {
 	image, err := b.baseImage(ctx, s)
 	if err != nil {
 		return err
 	}
-	other, err := s.child(image)
-	if err != nil {
-		return err
-	}
-	if _, err := s.Get(other, ""); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.Put(other), s.Remove(other)) }()
-	ask := func() error {
-		if !s.Exists(other) {
-			return errors.New("the layer is gone")
+	all := []*asked{{of: s}}
+	if s.idle != nil {
+		if err := s.idle.open(ctx); err != nil {
+			return err
 		}
-		return getPut(s, other)
+		defer func() { err = errors.Join(err, s.idle.close(context.WithoutCancel(ctx))) }()
+		all = append(all, &asked{of: s.idle, floor: true})
 	}
-	alone, err := askDuring(ask, func() error { time.Sleep(time.Second); return nil })
+	for _, a := range all {
+		if err := a.mount(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, a.of.Put(a.layer), a.of.Remove(a.layer)) }()
+	}
+	settle(ctx)
+	times, err := askDuring(asks(all), func() error { time.Sleep(stallTime); return nil })
 	if err != nil {
 		return err
 	}
-	b.record(figAlone, median(alone))
+	b.record(figAlone, median(times[0]))
+	for i, a := range all {
+		a.alone = quantile(times[i], 0.99)
+	}
 	for _, d := range disturbances {
-		if s.name == overlay && d.figure == figStallGrow { // it can't
+		if s.name == overlay && d.done == grown { // it can't
 			continue
 		}
-		if err := b.disturb(ctx, s, image, d, ask, median(alone)); err != nil {
+		if err := b.disturb(ctx, s, image, d, all); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bench) disturb(ctx context.Context, s *subject, image string, d disturbance, ask func() error, own float64) error {
+// stallTime bounds how long a kind of work goes on.
+const stallTime = 5 * time.Second
+
+func (b *bench) disturb(ctx context.Context, s *subject, image string, d disturbance, all []*asked) error {
 	calls, left, err := d.prepare(b, s, image)
 	if err != nil {
 		return err
 	}
 	settle(ctx)
-	asked, err := askDuring(ask, func() error { return callFor(calls, 5*time.Second) })
+	times, err := askDuring(asks(all), func() error {
+		end := time.Now().Add(stallTime)
+		err := callUntil(calls, end)
+		if d.goesOn {
+			time.Sleep(time.Until(end))
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	b.record(d.figure, max(quantile(asked, 0.99)-own, 0))
+	for i, a := range all {
+		figure := stallPrefix + d.done
+		if a.floor {
+			figure = floorStallPrefix + d.done
+		}
+		b.record(figure, positive(quantile(times[i], 0.99)-a.alone))
+	}
 	return removeAll(s, left)
 }
 
-// callFor makes the calls one after the other while there is time.
-func callFor(calls []func() error, limit time.Duration) error {
-	for end := time.Now().Add(limit); len(calls) > 0 && time.Now().Before(end); calls = calls[1:] {
+func (a *asked) mount() (err error) {
+	if a.layer, err = a.of.child(""); err != nil {
+		return err
+	}
+	_, err = a.of.Get(a.layer, "")
+	return err
+}
+
+func (a *asked) ask() error {
+	if !a.of.Exists(a.layer) {
+		return errors.New("the layer is gone")
+	}
+	return getPut(a.of, a.layer)
+}
+
+func asks(all []*asked) (calls []func() error) {
+	for _, a := range all {
+		calls = append(calls, a.ask)
+	}
+	return calls
+}
+
+// callUntil makes the calls one after the other while there is time.
+func callUntil(calls []func() error, end time.Time) error {
+	for ; len(calls) > 0 && time.Now().Before(end); calls = calls[1:] {
 		if err := calls[0](); err != nil {
 			return err
 		}
@@ -88,21 +141,25 @@ func callFor(calls []func() error, limit time.Duration) error {
 	return nil
 }
 
-// askDuring returns the time of each ask while work is under way.
-func askDuring(ask, work func() error) (asked []float64, err error) {
+// askDuring returns how long each took to answer, each time, while work is under way.
+func askDuring(asks []func() error, work func() error) (times [][]float64, err error) {
+	times = make([][]float64, len(asks))
 	ended := make(chan error, 1)
 	go func() { ended <- work() }()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		t, err := timed(ask)
-		asked = append(asked, t)
+		for i, ask := range asks {
+			t, askErr := timed(ask)
+			times[i] = append(times[i], t)
+			err = errors.Join(err, askErr)
+		}
 		select {
 		case worked := <-ended:
-			return asked, errors.Join(err, worked)
+			return times, errors.Join(err, worked)
 		case <-tick.C:
 			if err != nil {
-				return asked, errors.Join(err, <-ended)
+				return times, errors.Join(err, <-ended)
 			}
 		}
 	}

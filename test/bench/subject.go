@@ -30,6 +30,8 @@ type subject struct {
 	// memory is what the driver's own process occupies, in bytes; nil where it has none.
 	memory func() (int64, error)
 
+	idle *subject // a second one of its kind, to see what the machine alone takes; or nil
+
 	layers map[string]bool // that later workloads use again
 	serial int
 }

@@ -92,7 +92,7 @@ func floors(r *Results) string {
 	if b.Len() == 0 {
 		return ""
 	}
-	return "| ioctls and system calls of | | dmthin, less the round trips |\n|---|--:|---|\n" + b.String()
+	return "| what nobody can do without | | dmthin, less the round trips |\n|---|--:|---|\n" + b.String()
 }
 
 // format leaves out what was not measured.
