@@ -39,7 +39,7 @@ func (s *Store) Remove(ctx context.Context, id string) error {
 func (s *Store) remove(ctx context.Context, l *layer) error {
 	mount, err := s.freeMountPoint(ctx, l)
 	if err != nil {
-		return errors.Join(err, ignoreBusy(s.endMount(ctx, mount, l.device)))
+		return err
 	}
 	tombstone, err := s.records.Bury(l.name(), l.record)
 	if err != nil {
@@ -80,7 +80,10 @@ func (s *Store) freeMountPoint(ctx context.Context, l *layer) (mount io.Closer, 
 		if err != nil {
 			return nil, err
 		}
-		return mount, s.left(l, unmounted)
+		if err := s.left(l, unmounted); err != nil {
+			return nil, errors.Join(err, ignoreBusy(s.endMount(ctx, mount, l.device)))
+		}
+		return mount, nil
 	}
 	err = s.release(ctx, l)
 	if err != nil && !errors.Is(err, thinpool.ErrBusy) {
@@ -100,45 +103,6 @@ func (s *Store) mustBeInactive(ctx context.Context, l *layer) error {
 		err = fmt.Errorf("device %s: %w: stop what uses it, or set dm.use_deferred_deletion=true", l.device, thinpool.ErrBusy)
 	}
 	return err
-}
-
-// freeName leaves the device-mapper name of a removed layer to a new one of its
-// ID. Its device keeps it until somebody wants the one or the other: a rename
-// makes udev look at the device once more, for which Remove would wait.
-func (s *Store) freeName(ctx context.Context, id string) error {
-	if _, held := s.nameHolder(id); !held {
-		return nil
-	}
-	unlock, err := s.locks.lock(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	return s.clearName(ctx, id)
-}
-
-// clearName is freeName for who holds the lock of the ID.
-func (s *Store) clearName(ctx context.Context, id string) error {
-	r, held := s.nameHolder(id)
-	if !held {
-		return nil
-	}
-	err := s.sys.Devices.Rename(ctx, s.names.device(id), s.names.deleted(r.DeviceID))
-	if err != nil && !errors.Is(err, thinpool.ErrNotActive) && !errors.Is(err, thinpool.ErrForeign) {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.named, id)
-	return nil
-}
-
-// nameHolder returns the removed layer whose device may still have the name.
-func (s *Store) nameHolder(id string) (r state.Record, held bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	tombstone, held := s.named[id]
-	return s.tombstones[tombstone], held
 }
 
 // endMount ends what is left of a removed layer's mount and deactivates its

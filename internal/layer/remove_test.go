@@ -168,9 +168,15 @@ func TestAnUnmountThatFailsLeavesTheLayer(t *testing.T) {
 	create(t, d, "a", "")
 	get(t, d, "a")
 	w.failOn("detach", unix.EIO)
+	w.took()
 	mustFail(t, d.Remove(t.Context(), "a"), unix.EIO)
 	if !d.Exists("a") {
 		t.Error("the layer is gone")
+	}
+	for _, call := range w.took() {
+		if strings.HasPrefix(call, "deactivate") {
+			t.Errorf("%s was called on a device that is in use", call)
+		}
 	}
 }
 
