@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -50,29 +51,43 @@ func (s *Store) writeInPlace(name string, data []byte) error {
 // length it has. done is false, and nothing changed, where there is no such
 // file or it is shorter than data.
 func (s *Store) overwrite(name string, data []byte, sync func(*os.File) error) (done bool, err error) {
-	f, err := os.OpenFile(filepath.Join(s.metadata, name), os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(s.metadata, name), os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("overwrite record: %w", err)
 	}
-	info, err := f.Stat()
-	if err == nil && info.Size() < int64(len(data)) {
+	old, err := io.ReadAll(f)
+	if err == nil && len(old) < len(data) {
 		return false, f.Close()
 	}
 	if err == nil {
-		s.inPlace.Lock()
-		_, err = f.WriteAt(padded(data, int(info.Size())), 0)
-		s.inPlace.Unlock()
-	}
-	if err == nil {
-		err = sync(f)
+		err = s.rewrite(f, old, padded(data, len(old)), sync)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return false, fmt.Errorf("overwrite record: %w", err)
 	}
 	return true, nil
+}
+
+// rewrite puts the old content back where the new one can't be synced: the kernel
+// has forgotten then that it was not written, and would give it to the next start.
+func (s *Store) rewrite(f *os.File, old, data []byte, sync func(*os.File) error) error {
+	write := func(content []byte) error {
+		s.inPlace.Lock()
+		defer s.inPlace.Unlock()
+		_, err := f.WriteAt(content, 0)
+		return err
+	}
+	err := write(data)
+	if err == nil {
+		err = sync(f)
+	}
+	if err != nil {
+		return errors.Join(err, write(old))
+	}
+	return nil
 }
 
 // read calls do, which reads a file that may be written in place meanwhile: ext4

@@ -1,10 +1,14 @@
 package state
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func setStage(t *testing.T, s *Store, r Record) {
@@ -49,6 +53,25 @@ func TestAStageIsWrittenAnewWhereItDoesNotFit(t *testing.T) {
 	setStage(t, s, r)
 	if left, err := filepath.Glob(filepath.Join(s.metadata, tempPrefix+"*")); err != nil || len(left) > 0 {
 		t.Errorf("%v are left, %v", left, err)
+	}
+}
+
+// The kernel takes a page that it could not write for written: a start would read
+// there what the disk doesn't have, and what the caller was told had failed.
+func TestAMarkThatCanNotBeSyncedIsTakenBack(t *testing.T) {
+	s := open(t)
+	r := Record{DeviceID: 1, Size: 4096, Parent: strings.Repeat("p", 64)}
+	put(t, s, "layer", r)
+	data, err := encode("layer", Record{DeviceID: 1, Size: 4096, Deleted: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := func(*os.File) error { return unix.EIO }
+	if done, err := s.overwrite("layer", data, broken); done || !errors.Is(err, unix.EIO) {
+		t.Errorf("overwrite = %v, %v", done, err)
+	}
+	if got := load(t, s).Layers["layer"]; got != r {
+		t.Errorf("the record is %+v, want %+v", got, r)
 	}
 }
 
