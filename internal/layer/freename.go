@@ -43,6 +43,6 @@ func (s *Store) clearName(ctx context.Context, id string) error {
 func (s *Store) nameHolder(id string) (r state.Record, held bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tombstone, held := s.named[id]
-	return s.tombstones[tombstone], held
+	r, held = s.tombstones[s.named[id]]
+	return r, held
 }
