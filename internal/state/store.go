@@ -162,17 +162,21 @@ func (s *Store) Delete(name string) error {
 // whatever else is written next: that spares a commit of the filesystem's journal.
 func (s *Store) Bury(name string, r Record) (tombstone string, err error) {
 	tombstone = TombstoneName(name, r.DeviceID)
+	before, err := encode(name, r)
+	if err != nil {
+		return "", s.note(err)
+	}
 	r.Deleted = true
 	data, err := encode(tombstone, r)
 	if err != nil {
 		return "", s.note(err)
 	}
 	return tombstone, s.write(func() error {
-		return s.reserve.retry(func() error { return s.bury(name, tombstone, data) })
+		return s.reserve.retry(func() error { return s.bury(name, tombstone, before, data) })
 	})
 }
 
-func (s *Store) bury(name, tombstone string, data []byte) error {
+func (s *Store) bury(name, tombstone string, before, data []byte) error {
 	if err := hit("write", tombstone); err != nil {
 		return fmt.Errorf("bury record: %w", err)
 	}
@@ -190,7 +194,8 @@ func (s *Store) bury(name, tombstone string, data []byte) error {
 		return removeFile(s.metadata, name)
 	}
 	if err := rename(filepath.Join(s.metadata, name), s.metadata, tombstone); err != nil {
-		return fmt.Errorf("bury record: %w", err)
+		_, undone := s.overwrite(name, before, syncData)
+		return errors.Join(fmt.Errorf("bury record: %w", err), undone)
 	}
 	if name == BaseName { // Load heeds its name alone
 		return syncName(s.metadata, tombstone)

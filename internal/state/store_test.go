@@ -157,6 +157,25 @@ func TestRecordsThatClaimOneDeviceAreBothDamaged(t *testing.T) {
 	}
 }
 
+func TestABurialThatFailsLeavesTheLayer(t *testing.T) {
+	s := open(t)
+	r := Record{DeviceID: 1, Size: 4096}
+	put(t, s, "a", r)
+	inTheWay := filepath.Join(s.metadata, TombstoneName("a", 1))
+	if err := os.Mkdir(inTheWay, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Bury("a", r); err == nil {
+		t.Error("a record took the place of a folder")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(t, s).Layers["a"]; got != r {
+		t.Errorf("the record is %+v, want %+v", got, r)
+	}
+}
+
 func TestBuryFreesTheNameAndKeepsTheDevice(t *testing.T) {
 	s := open(t)
 	r := Record{DeviceID: 4, Size: 512}
