@@ -85,6 +85,16 @@ func (w *world) took() []string {
 	return calls
 }
 
+// requireNone fails the test if a call of such a kind was made since the last took.
+func (w *world) requireNone(t *testing.T, kinds ...string) {
+	t.Helper()
+	for _, call := range w.took() {
+		if slices.ContainsFunc(kinds, func(kind string) bool { return strings.HasPrefix(call, kind) }) {
+			t.Errorf("%s was called", call)
+		}
+	}
+}
+
 func (w *world) failOn(prefix string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
