@@ -142,9 +142,9 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 }
 
 // isReclaimers reports whether a device is the removed layer's whose tombstone has
-// its ID, if any, and notes where it has the layer's name still. The kernel hides a device first and closes it then: to two who
-// remove it, it is gone for one while the other's call keeps the pool from
-// deleting it.
+// its ID, if any, and notes where it has the layer's name still. The kernel hides
+// a device first and closes it then: to two who remove it, it is gone for one
+// while the other's call keeps the pool from deleting it.
 func (s *Store) isReclaimers(device thinpool.Info, tombstone string) bool {
 	if tombstone == "" {
 		return false

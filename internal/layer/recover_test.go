@@ -468,8 +468,8 @@ func TestOnlyTheReclaimerDeactivatesARemovedLayer(t *testing.T) {
 	create(t, d, "a", "")
 	get(t, d, "a")
 	w.held[d.names.device("a")] = true
+	d.reclaimer.stop() // or it might rename the device first
 	must(t, d.Remove(t.Context(), "a"))
-	d.reclaimer.stop()
 	requireLeftAlone(t, w, d, d.names.device("a"))
 	create(t, d, "a", "") // who wants the name
 	requireLeftAlone(t, w, d, d.names.deleted(2))
