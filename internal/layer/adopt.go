@@ -128,12 +128,9 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 	for _, l := range s.all() {
 		owners[l.device] = l
 	}
-	tombstones := map[thinpool.DeviceID]string{}
-	for tombstone, r := range s.pending() {
-		tombstones[thinpool.DeviceID(r.DeviceID)] = tombstone
-	}
+	reclaimers := s.reclaimers(active)
 	for _, device := range active {
-		going := device.DeferredRemove || s.isReclaimers(device, tombstones[device.ID])
+		going := device.DeferredRemove || reclaimers[device.Name]
 		if err := s.deactivateIfUnused(ctx, device, owners[device.Name], going); err != nil {
 			return err
 		}
@@ -141,22 +138,27 @@ func (s *Store) deactivateUnused(ctx context.Context) error {
 	return nil
 }
 
-// isReclaimers reports whether a device is the removed layer's whose tombstone has
-// its ID, if any, and notes where it has the layer's name still. The kernel hides
-// a device first and closes it then: to two who remove it, it is gone for one
-// while the other's call keeps the pool from deleting it.
-func (s *Store) isReclaimers(device thinpool.Info, tombstone string) bool {
-	if tombstone == "" {
-		return false
+// reclaimers returns the names of removed layers' devices, and notes which of
+// them have their layer's name still. The kernel hides a device first and closes
+// it then: to two who remove it, it is gone for one while the other's call keeps
+// the pool from deleting it.
+func (s *Store) reclaimers(active []thinpool.Info) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names, tombstones := map[string]bool{}, map[thinpool.DeviceID]string{}
+	for tombstone, r := range s.tombstones {
+		names[s.names.deleted(r.DeviceID)] = true // while it is being made it has no table, so no ID
+		tombstones[thinpool.DeviceID(r.DeviceID)] = tombstone
 	}
-	id := state.BuriedName(tombstone, state.Record{DeviceID: uint32(device.ID)})
-	if device.Name == s.names.device(id) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.named[id] = tombstone
-		return true
+	for _, device := range active {
+		tombstone, removed := tombstones[device.ID]
+		id := state.BuriedName(tombstone, s.tombstones[tombstone])
+		if removed && device.Name == s.names.device(id) {
+			names[device.Name] = true
+			s.named[id] = tombstone
+		}
 	}
-	return device.Name == s.names.deleted(uint32(device.ID))
+	return names
 }
 
 // deactivateIfUnused looks at a device under the lock of its layer: who has that

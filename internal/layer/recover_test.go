@@ -472,7 +472,12 @@ func TestOnlyTheReclaimerDeactivatesARemovedLayer(t *testing.T) {
 	must(t, d.Remove(t.Context(), "a"))
 	requireLeftAlone(t, w, d, d.names.device("a"))
 	create(t, d, "a", "") // who wants the name
-	requireLeftAlone(t, w, d, d.names.deleted(2))
+	deleted := d.names.deleted(2)
+	requireLeftAlone(t, w, d, deleted)
+	being := w.active[deleted]
+	being.ID = 0 // made, but without its table yet
+	w.active[deleted] = being
+	requireLeftAlone(t, w, d, deleted)
 }
 
 func requireLeftAlone(t *testing.T, w *world, d *daemon, device string) {
