@@ -74,15 +74,6 @@ func (s *Store) Changes(ctx context.Context, id, parent string) (changes []diff.
 	return changes, err
 }
 
-// DiffSize returns how many bytes the changed files of a layer hold.
-func (s *Store) DiffSize(ctx context.Context, id, parent string) (size int64, err error) {
-	err = s.withChanges(ctx, id, parent, func(dir string, found []diff.Change) error {
-		size, err = s.sys.Archiver.Size(ctx, dir, found)
-		return err
-	})
-	return size, err
-}
-
 // withChanges calls use with the mounted layer's folder and its changes.
 func (s *Store) withChanges(ctx context.Context, id, parent string, use func(dir string, found []diff.Change) error) (err error) {
 	if parent == "" {

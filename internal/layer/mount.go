@@ -91,6 +91,7 @@ func (s *Store) mount(ctx context.Context, l *layer, want mountState, label stri
 	}
 	if want == mountedWrite {
 		l.synced = false
+		l.writes++
 	}
 	if l.mounted >= want {
 		return nil

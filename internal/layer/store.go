@@ -75,6 +75,8 @@ type layer struct {
 	mounted mountState // set by setMounted
 	idle    bool       // mounted or active, though nobody uses it
 	synced  bool       // mounted, and nobody could write since it was synced
+	writes  uint64     // how often it was mounted for somebody who may write
+	size    sized      // what DiffSize found last
 	label   string     // SELinux label it is mounted with
 	refs    int        // Gets less Puts
 	pins    int        // streams that read or fill it, and holds

@@ -27,6 +27,7 @@ func runContainers(t *testing.T, s *stack) {
 		"odd/owned": "absent", "odd/setuid": "absent", "new": "dir 755 big",
 	})
 	aLayerThatWasReadIsWritable(t, s)
+	aStoppedOnesSizeFollowsItsChanges(t, s)
 	s.run(t, "rm", "-f", "worker")
 }
 
@@ -43,6 +44,27 @@ func aLayerThatWasReadIsWritable(t *testing.T, s *stack) {
 	}
 	s.run(t, "diff", "worker")
 	s.run(t, "cp", file, "worker:/late")
+}
+
+// aStoppedOnesSizeFollowsItsChanges: what docker ps -s found is remembered, until
+// somebody writes.
+func aStoppedOnesSizeFollowsItsChanges(t *testing.T, s *stack) {
+	t.Helper()
+	size := func() string {
+		return s.run(t, "ps", "-a", "-s", "--filter", "name=worker", "--format", "{{.Size}}")
+	}
+	before := size()
+	if again := size(); again != before || !strings.HasPrefix(before, "2.1MB (virtual ") {
+		t.Errorf("docker ps -s says %q, then %q", before, again)
+	}
+	file := filepath.Join(t.TempDir(), "later")
+	if err := os.WriteFile(file, make([]byte, 3<<20), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, "cp", file, "worker:/later")
+	if after := size(); !strings.HasPrefix(after, "5.24MB (virtual ") {
+		t.Errorf("docker ps -s says %q after 3 MiB more", after)
+	}
 }
 
 func copyInAndOut(t *testing.T, s *stack) {
