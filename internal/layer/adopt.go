@@ -152,8 +152,11 @@ func (s *Store) reclaimers(active []thinpool.Info) map[string]bool {
 	}
 	for _, device := range active {
 		tombstone, removed := tombstones[device.ID]
+		if !removed {
+			continue
+		}
 		id := state.BuriedName(tombstone, s.tombstones[tombstone])
-		if removed && device.Name == s.names.device(id) {
+		if device.Name == s.names.device(id) {
 			names[device.Name] = true
 			s.named[id] = tombstone
 		}

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,11 +18,9 @@ func (w *world) compares(t *testing.T, d *daemon) bool {
 	if size != 42 {
 		t.Errorf("size %d", size)
 	}
-	compared := false
-	for _, call := range w.took() {
-		compared = compared || strings.HasPrefix(call, "changes")
-	}
-	return compared
+	return slices.ContainsFunc(w.took(), func(call string) bool {
+		return strings.HasPrefix(call, "changes") || strings.HasPrefix(call, "mount") || strings.HasPrefix(call, "activate")
+	})
 }
 
 func TestTheSizeOfALayerThatCannotHaveChangedIsKnown(t *testing.T) {
@@ -32,11 +31,9 @@ func TestTheSizeOfALayerThatCannotHaveChangedIsKnown(t *testing.T) {
 	if !w.compares(t, d) {
 		t.Fatal("the size was made up")
 	}
-	w.took()
 	if w.compares(t, d) {
-		t.Error("the layer was compared again though nobody can have written to it")
+		t.Error("the layer was looked at again though nobody can have written to it")
 	}
-	w.requireNone(t, "mount", "activate")
 }
 
 func TestTheSizeOfALayerThatCanHaveChangedIsFoundAnew(t *testing.T) {

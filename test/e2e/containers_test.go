@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -50,12 +51,20 @@ func aLayerThatWasReadIsWritable(t *testing.T, s *stack) {
 // somebody writes.
 func aStoppedOnesSizeFollowsItsChanges(t *testing.T, s *stack) {
 	t.Helper()
+	var inspected containerState
+	s.inspect(t, "container", "worker", &inspected)
+	device := "device " + inspected.GraphDriver.Data["DeviceName"]
+	active := func() bool { return slices.Contains(deviceNames(t), device) }
 	size := func() string {
+		eventually(t, 20*time.Second, device+" is at rest", func() bool { return !active() })
 		return s.run(t, "ps", "-a", "-s", "--filter", "name=worker", "--format", "{{.Size}}")
 	}
 	before := size()
 	if again := size(); again != before || !strings.HasPrefix(before, "2.1MB (virtual ") {
 		t.Errorf("docker ps -s says %q, then %q", before, again)
+	}
+	if active() {
+		t.Error("docker ps -s had the layer looked at again though nobody can have written to it")
 	}
 	file := filepath.Join(t.TempDir(), "later")
 	if err := os.WriteFile(file, make([]byte, 3<<20), 0o640); err != nil {
